@@ -1,0 +1,5 @@
+from canvas.models.canvas import Canvas
+from canvas.models.entry import Entry, Move
+from canvas.models.step import Step, StepTotals
+
+__all__ = ["Canvas", "Entry", "Move", "Step", "StepTotals"]

@@ -1,0 +1,199 @@
+"""What a partner must offer, and its limits as attributes.
+
+A partner is plain Python: values in, values or a PartnerError (errors.py) out. It knows no model, keeps no state and
+never waits: pace, retries, storage and whom to tell are the business of its caller.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+OperationName = Literal["add", "remove"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What consent or a refresh gave. A partner that keeps its refresh token answers with the old one."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    access_lifetime: timedelta
+    refresh_lifetime: timedelta | None
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class PartnerUser:
+    """The person at the partner whose token it is."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AdAccountInfo:
+    id: str
+    name: str
+    country: str
+    currency: str
+    roles: tuple[str, ...]
+    may_write: bool  # whether these roles suffice to manage audiences
+
+
+@dataclass(frozen=True)
+class AudienceInfo:
+    """An audience that users can be written to."""
+
+    id: str
+    target_id: str  # what `send` writes to
+    name: str
+    status: str
+    size: int | None  # None: hidden or not known yet
+    description: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AudienceDraft:
+    """An audience on its way into being; each `create_audience` call makes one step and fills in one id."""
+
+    name: str
+    description: str = ""
+    target_id: str = ""
+    id: str = ""
+
+    @property
+    def done(self) -> bool:
+        return bool(self.id)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The partner accepted one request."""
+
+    http_status: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """An outside page, such as the terms to accept."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that can be broken on purpose at a partner's playground."""
+
+    name: str
+    label: str
+    meaning: str  # one sentence
+    parameters: dict[str, Any] = field(default_factory=dict)  # with their defaults
+
+
+class Playground(ABC):
+    """A bundled stand-in for a partner: for trying things out, and the witness of tests."""
+
+    url: str  # its page for people
+
+    @abstractmethod
+    def faults(self) -> list[Fault]:
+        """Return what can be broken."""
+
+    @abstractmethod
+    def active(self) -> list[dict[str, Any]]:
+        """Return the faults at work now. Raises PartnerError when the playground does not answer."""
+
+    @abstractmethod
+    def break_it(self, fault: str, parameters: dict[str, Any]) -> None: ...
+
+    @abstractmethod
+    def mend(self) -> None:
+        """End every fault that can be ended."""
+
+    @abstractmethod
+    def requests(self, since: float) -> list[dict[str, Any]]:
+        """Return the requests seen since that epoch time: time, path, status, records, ads_write or not."""
+
+
+class AudiencePartner(ABC):
+    """A technology partner that has audiences. One subclass per partner, named in settings.AUDIENCE_PARTNERS."""
+
+    slug: str  # in URLs, in Connection.partner, and the template folder integrations/<slug>/
+    name: str
+    tagline: str
+    terms: tuple[Link, ...]
+    requirements: tuple[str, ...]
+    scopes: frozenset[str]
+    match_fields: tuple[str, ...] = ("email", "idfa", "gaid")
+
+    users_per_request: int
+    records_per_request: int
+    seconds_between_writes: float  # between the starts of two write requests of one partner user
+    smallest_reported_size: int  # the partner hides the size of a smaller audience
+    refresh_before: timedelta  # refresh a token that has less than this to live
+
+    # -- consent and tokens
+
+    @abstractmethod
+    def consent_url(self, *, redirect_uri: str, state: str) -> str: ...
+
+    @abstractmethod
+    def exchange(self, *, code: str, redirect_uri: str) -> Tokens: ...
+
+    @abstractmethod
+    def refresh(self, refresh_token: str) -> Tokens:
+        """Raises NeedsReconnect when the refresh token is dead."""
+
+    @abstractmethod
+    def revoke(self, tokens: Iterable[str]) -> None:
+        """Take back what can be taken back. Raises PartnerError; a token that is dead already is no error."""
+
+    # -- reading
+
+    @abstractmethod
+    def me(self, access_token: str) -> PartnerUser: ...
+
+    @abstractmethod
+    def ad_accounts(self, access_token: str) -> Iterator[AdAccountInfo]: ...
+
+    @abstractmethod
+    def audiences(self, access_token: str, ad_account_id: str) -> Iterator[AudienceInfo]:
+        """Yield the customer-list audiences of an ad account, newest first, reading page by page."""
+
+    @abstractmethod
+    def audience(self, access_token: str, ad_account_id: str, audience_id: str) -> AudienceInfo:
+        """Raises AudienceGone."""
+
+    # -- writing: each call is one write request, and the caller has waited for its turn
+
+    @abstractmethod
+    def create_audience(self, access_token: str, ad_account_id: str, draft: AudienceDraft) -> AudienceDraft:
+        """Make the next step towards the audience and return the draft with one more id. See AudienceDraft."""
+
+    @abstractmethod
+    def find_draft(self, access_token: str, ad_account_id: str, draft: AudienceDraft) -> AudienceDraft:
+        """Return the draft with the ids that an earlier, unanswered `create_audience` left at the partner.
+
+        Reads only. Called before a creation that may have been cut off is taken up again.
+        """
+
+    @abstractmethod
+    def send(
+        self,
+        access_token: str,
+        ad_account_id: str,
+        target_id: str,
+        operation: OperationName,
+        records: list[str],
+    ) -> Receipt:
+        """Add or remove these records in one request. Idempotent at the partner; raises PartnerError."""
+
+    # -- trying things out
+
+    def playground(self) -> Playground | None:
+        """Return the bundled stand-in when this installation talks to one."""
+        return None

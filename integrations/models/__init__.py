@@ -1,0 +1,35 @@
+from integrations.models.audience import Audience, Lane
+from integrations.models.connection import AdAccount, Authorization, Connection, Pace, TermsAcceptance
+from integrations.models.delivery import (
+    Arrival,
+    Attempt,
+    AudienceSync,
+    Batch,
+    Delivery,
+    Operation,
+    SyncMinute,
+    SyncReason,
+    SyncTotals,
+)
+from integrations.models.worker import Heartbeat, Tick
+
+__all__ = [
+    "AdAccount",
+    "Arrival",
+    "Attempt",
+    "Audience",
+    "AudienceSync",
+    "Authorization",
+    "Batch",
+    "Connection",
+    "Delivery",
+    "Heartbeat",
+    "Lane",
+    "Operation",
+    "Pace",
+    "SyncMinute",
+    "SyncReason",
+    "SyncTotals",
+    "TermsAcceptance",
+    "Tick",
+]

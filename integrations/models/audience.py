@@ -1,0 +1,56 @@
+"""Audiences at a partner: the local copy that pages search, and the ones that Pinsync made."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models.connection import AdAccount
+
+
+class Audience(models.Model):
+    """A customer-list audience of an ad account.
+
+    `target_id` is what users are written to (at Pinterest, the customer list). `state` is ours, `status` the partner's.
+    """
+
+    class State(models.TextChoices):
+        CREATING = "creating", _("Being created")  # resumed, not repeated, after a crash
+        READY = "ready", _("Exists")
+        FAILED = "failed", _("Could not be created")
+        GONE = "gone", _("Audience does not exist")
+
+    ad_account = models.ForeignKey(AdAccount, models.CASCADE, related_name="audiences")
+    external_id = models.CharField(max_length=40, null=True, blank=True)
+    target_id = models.CharField(max_length=40, blank=True)
+    name = models.CharField(max_length=300)
+    description = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.READY)
+    failure = models.CharField(max_length=40, blank=True)  # errors.py code, while FAILED or GONE
+    status = models.CharField(max_length=30, blank=True)
+    size = models.BigIntegerField(null=True, blank=True)  # hidden by the partner while small
+    made_here = models.BooleanField(default=False)
+    created_at = models.DateTimeField(null=True, blank=True)  # at the partner
+    seen_at = models.DateTimeField()  # when status and size were read
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = (
+            models.UniqueConstraint(fields=("ad_account", "external_id"), name="audience_once_per_ad_account"),
+            models.CheckConstraint(
+                condition=~models.Q(state="ready") | (models.Q(external_id__isnull=False) & ~models.Q(target_id="")),
+                name="audience_ready_has_ids",
+            ),
+        )
+        indexes = (models.Index(fields=("ad_account", "name"), name="audience_by_name"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.external_id or 'no id yet'})"
+
+
+class Lane(models.Model):
+    """One audience's place in the queue: the row that whoever claims or settles its order locks."""
+
+    audience = models.OneToOneField(Audience, models.CASCADE, primary_key=True, related_name="lane")
+    served_at = models.FloatField(default=0)  # seconds since the epoch; audiences take turns by it
+
+    def __str__(self) -> str:
+        return f"Lane of audience {self.audience_id}"

@@ -1,0 +1,240 @@
+"""Users on their way to an audience. architecture.md, section 4, draws it; the short form:
+
+an **Arrival** waits; claimed, it becomes a **Delivery** of one **Batch**; the batch's state is the state of its users.
+
+The foreign keys of the two large tables carry no database constraint (checking four of them per user would cost
+more than the insert) and no reverse relations: both are written by set-wise SQL in integrations/delivery only.
+"""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models.audience import Audience
+from integrations.models.connection import AdAccount
+from pinsync.profiles.models import Profile
+from pinsync.workspaces.models import Workspace
+
+
+class Operation(models.TextChoices):
+    ADD = "add", _("Add Users to Audience")
+    REMOVE = "remove", _("Remove Users from Audience")
+
+
+def large_table_key(to: type[models.Model], **kwargs: Any) -> "models.ForeignKey[Any, Any]":
+    return models.ForeignKey(to, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+", **kwargs)
+
+
+class AudienceSync(models.Model):
+    """What a sync step is set to. Incomplete while a draft; `problems` in audiences.py says what is missing."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="audience_syncs")
+    partner = models.CharField(max_length=30, blank=True)
+    ad_account = models.ForeignKey(AdAccount, models.SET_NULL, null=True, blank=True, related_name="syncs")
+    audience = models.ForeignKey(Audience, models.SET_NULL, null=True, blank=True, related_name="syncs")
+    operation = models.CharField(max_length=6, choices=Operation.choices, default=Operation.ADD)
+    match_fields = models.PositiveSmallIntegerField(default=0)  # matching.MatchField
+
+    def __str__(self) -> str:
+        return f"AudienceSync {self.pk}: {self.operation}"
+
+
+class SyncTotals(models.Model):
+    """The five figures of one sync, moved in the same transaction as the users they count."""
+
+    sync = models.OneToOneField(AudienceSync, models.CASCADE, primary_key=True, related_name="totals")
+    entered = models.BigIntegerField(default=0)
+    synced = models.BigIntegerField(default=0)
+    not_synced = models.BigIntegerField(default=0)
+    pending = models.BigIntegerField(default=0)
+    errored = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(
+                    entered=models.F("synced") + models.F("not_synced") + models.F("pending") + models.F("errored")
+                ),
+                name="totals_add_up",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(synced__gte=0, not_synced__gte=0, pending__gte=0, errored__gte=0),
+                name="totals_not_negative",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Totals of sync {self.sync_id}"
+
+
+class SyncMinute(models.Model):
+    """What happened at one sync in one minute; `pending` is the change, so a chart sums it up."""
+
+    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="minutes")
+    minute = models.DateTimeField()
+    entered = models.BigIntegerField(default=0)
+    synced = models.BigIntegerField(default=0)
+    not_synced = models.BigIntegerField(default=0)
+    pending = models.BigIntegerField(default=0)
+    errored = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("sync", "minute"), name="sync_minute"),)
+
+    def __str__(self) -> str:
+        return f"Minute of sync {self.sync_id}"
+
+
+class SyncReason(models.Model):
+    """How many users of a sync are now not synced or errored, by reason (reasons.py)."""
+
+    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="reasons")
+    reason = models.CharField(max_length=40)
+    users = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("sync", "reason"), name="sync_reason"),
+            models.CheckConstraint(condition=models.Q(users__gte=0), name="sync_reason_not_negative"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.reason} at sync {self.sync_id}"
+
+
+class Arrival(models.Model):
+    """One user who entered a sync step and is in no batch yet. Inserted and deleted, never updated.
+
+    It carries what was asked at entry: a step that is edited later changes nothing for those who wait.
+    Ids grow with intent: of two arrivals of one profile in one audience, the higher id is the later intent.
+    """
+
+    sync = large_table_key(AudienceSync)
+    profile = large_table_key(Profile)
+    audience = large_table_key(Audience)
+    operation = models.CharField(max_length=6, choices=Operation.choices)
+    match_fields = models.PositiveSmallIntegerField()
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            # claiming: the oldest of one audience and operation
+            models.Index(fields=("audience", "operation", "id"), name="arrival_lane"),
+            # order: what else this person waits for in this audience
+            models.Index(fields=("profile", "audience"), name="arrival_of_profile"),
+        )
+
+    def __str__(self) -> str:
+        return f"Arrival {self.pk}"
+
+
+class Batch(models.Model):
+    """One request's worth of users of one audience and operation; its state is theirs."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")  # for its first or next attempt
+        SENDING = "sending", _("Sending")  # leased by one sender until `lease_until`
+        ACCEPTED = "accepted", _("Accepted")
+        SPLIT = "split", _("Split")  # its users are in its children
+        ERRORED = "errored", _("Errored")
+
+    OPEN = (State.WAITING, State.SENDING)
+
+    audience = models.ForeignKey(Audience, models.CASCADE, related_name="batches")
+    operation = models.CharField(max_length=6, choices=Operation.choices)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    users = models.PositiveIntegerField()
+    records = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    oldest_entered_at = models.DateTimeField()
+    gives_up_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+    lease = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)  # of the last attempt
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    reason = models.CharField(max_length=40, blank=True)  # of the last attempt that failed
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state="sending", lease__isnull=False, lease_until__isnull=False)
+                | (~models.Q(state="sending") & models.Q(lease__isnull=True, lease_until__isnull=True)),
+                name="batch_leased_while_sending",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=("waiting", "sending"), settled_at__isnull=True)
+                | (~models.Q(state__in=("waiting", "sending")) & models.Q(settled_at__isnull=False)),
+                name="batch_settled_when_final",
+            ),
+        )
+        indexes = (
+            # sending: what is due, and whose lease ran out; a handful of rows beside millions that are final
+            models.Index(
+                fields=("audience", "operation", "next_attempt_at"),
+                condition=models.Q(state__in=("waiting", "sending")),
+                name="batch_open",
+            ),
+            models.Index(fields=("audience", "-id"), name="batch_of_audience"),
+            # Retry: the errored ones with one reason
+            models.Index(fields=("audience", "reason"), condition=models.Q(state="errored"), name="batch_errored"),
+        )
+
+    def __str__(self) -> str:
+        return f"Batch {self.pk}: {self.users} users, {self.state}"
+
+
+class Attempt(models.Model):
+    """One request for a batch and how it ended. Appended only."""
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="attempt_set")
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    http_status = models.PositiveSmallIntegerField(null=True)  # NULL: no answer came
+    outcome = models.CharField(max_length=40)  # "accepted" or errors.py code
+
+    def __str__(self) -> str:
+        return f"Attempt {self.pk}: {self.outcome}"
+
+
+class Delivery(models.Model):
+    """One user sent, or not sendable, to an audience. Appended; only a split or a retry moves it to another batch.
+
+    `reason` (reasons.py) is set when the user ended alone, without a batch: not synced.
+    """
+
+    sync = large_table_key(AudienceSync)
+    profile = large_table_key(Profile)
+    audience = large_table_key(Audience, null=True)
+    batch = large_table_key(Batch, null=True)
+    operation = models.CharField(max_length=6, choices=Operation.choices)
+    match_fields = models.PositiveSmallIntegerField()
+    reason = models.CharField(max_length=40, blank=True)
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(batch__isnull=True, reason__gt="") | models.Q(batch__isnull=False, reason=""),
+                name="delivery_in_batch_or_reason",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("batch",), condition=models.Q(batch__isnull=False), name="delivery_of_batch"),
+            # what happened to this person; order: is an earlier intent still on its way
+            models.Index(fields=("profile", "audience"), name="delivery_of_profile"),
+            # the users behind a number, newest first
+            models.Index(fields=("sync", "-id"), name="delivery_of_sync"),
+            models.Index(
+                fields=("sync", "reason", "-id"),
+                condition=models.Q(reason__gt=""),
+                name="delivery_not_synced",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Delivery {self.pk}"

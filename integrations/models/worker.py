@@ -1,0 +1,31 @@
+"""The clock that all workers share, and who is alive."""
+
+from django.db import models
+
+
+class Tick(models.Model):
+    """One row: when the next tick is due. Whoever moves `due_at` forward, ticks; the others lost.
+
+    Seconds since the epoch. `last_at` is the moment up to which arrivals are flushed.
+    """
+
+    due_at = models.FloatField(default=0)
+    last_at = models.FloatField(default=0)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="tick_is_one_row"),)
+
+    def __str__(self) -> str:
+        return "Tick"
+
+
+class Heartbeat(models.Model):
+    """One `manage.py worker`: when its parent ticked and when one of its children last ran a task."""
+
+    name = models.CharField(max_length=200, unique=True)  # host and process id
+    started_at = models.DateTimeField()
+    parent_at = models.DateTimeField()
+    task_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Numbered system checks: what must not be so in production, as sentences."""

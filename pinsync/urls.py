@@ -1,0 +1,11 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("pinsync.workspaces.urls")),
+    path("", include("pinsync.profiles.urls")),
+    path("", include("integrations.urls")),
+    path("", include("canvas.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+]
