@@ -166,8 +166,8 @@ AUDIENCE_PARTNERS = ["integrations.pinterest.partner.Pinterest"]
 # Both addresses given from outside always win: somebody may put a proxy in between.
 SANDBOX_PORT = env_int("SANDBOX_PORT", 8100, least=1)
 PINTEREST_SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
-PINTEREST_APP_ID = env_str("PINTEREST_APP_ID", "pinsync-sandbox")
-PINTEREST_APP_SECRET = env_str("PINTEREST_APP_SECRET", "pinsync-sandbox-secret")
+PINTEREST_APP_ID = env_str("PINTEREST_APP_ID", "1000001")
+PINTEREST_APP_SECRET = env_str("PINTEREST_APP_SECRET", "sandbox-secret")
 PINTEREST_APP_FROM_ENV = bool(env_str("PINTEREST_APP_ID"))
 PINTEREST_API_URL = env_url(
     "PINTEREST_API_URL",

@@ -8,7 +8,10 @@ from pinsync.workspaces.models import Workspace
 
 
 class Import(models.Model):
-    """One CSV file on its way in, and what became of its rows. Resumed by nobody: run again, it changes nothing twice."""
+    """One CSV file on its way in, and what became of its rows.
+
+    Resumed by nobody: run again, it changes nothing twice.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
