@@ -1,0 +1,143 @@
+"""insert_select: sets in, sets out, with the right types on both databases."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, Length
+
+from canvas.models import Canvas, Entry, Move
+from pinsync.profiles.models import Import, Profile, Segment
+from pinsync.sql import insert_select
+from pinsync.workspaces.models import AuditEvent, Workspace
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workspace():
+    return Workspace.objects.create(name="Shop", slug="shop")
+
+
+@pytest.fixture
+def profiles(workspace):
+    Profile.objects.bulk_create(
+        Profile(workspace=workspace, external_id=f"u{n}", created_at=NOON, updated_at=NOON) for n in range(5)
+    )
+    return Profile.objects.filter(workspace=workspace)
+
+
+@pytest.fixture
+def canvas(workspace):
+    return Canvas.objects.create(workspace=workspace, name="Winter")
+
+
+def columns(canvas, **changes):
+    move = Move.objects.create(canvas=canvas, kind=Move.Kind.ENTER, at=NOON)
+    return {
+        "canvas": canvas,
+        "profile_id": F("id"),
+        "turn": 0,
+        "move": move,
+        "state": Entry.State.EXITED,
+        "step": None,
+        "due_at": None,
+        "entered_at": NOON,
+        "exited_at": NOON,
+        **changes,
+    }
+
+
+def test_rows_of_a_queryset_become_rows_of_a_model_in_one_statement(canvas, profiles, django_assert_num_queries):
+    named = columns(canvas)
+    with django_assert_num_queries(1):
+        assert insert_select(Entry, named, profiles) == 5
+    assert list(Entry.objects.order_by("profile").values_list("profile", flat=True)) == list(
+        profiles.order_by("id").values_list("id", flat=True)
+    )
+    entry = Entry.objects.first()
+    assert (entry.canvas, entry.turn, entry.state, entry.step, entry.due_at) == (canvas, 0, "exited", None, None)
+    assert (entry.entered_at, entry.exited_at) == (NOON, NOON)
+
+
+def test_every_kind_of_constant_arrives_as_what_it_was(workspace, profiles):
+    detail = {"text": "50 % “off”", "numbers": [1, 2.5], "none": None}
+    audit = {
+        "workspace": workspace,
+        "actor": None,
+        "action": "a",
+        "target": "it's %s",
+        "detail": Value(detail),
+        "at": NOON,
+    }
+    assert insert_select(AuditEvent, audit, profiles[:1]) == 1
+    event = AuditEvent.objects.get()
+    assert (event.target, event.detail, event.at, event.actor_id) == ("it's %s", detail, NOON, None)
+
+
+def test_constants_keep_their_type_under_distinct_and_booleans_too(workspace, profiles):
+    named = {
+        "workspace": workspace,
+        "name": Value("copy"),
+        "description": "",
+        "tags": ["a"],
+        "state": "draft",
+        "entry_kind": "api",
+        "reentry": True,
+        "enter_at": None,
+        "segment": None,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    assert insert_select(Canvas, named, profiles.distinct()) == 1
+    copy = Canvas.objects.get()
+    assert (copy.reentry, copy.tags, copy.created_at, copy.segment) == (True, ["a"], NOON, None)
+
+
+def test_expressions_are_computed_per_row(workspace, profiles):
+    named = {
+        "workspace": F("workspace_id"),
+        "name": Coalesce(F("external_id"), Value("nobody")),
+        "path": "",
+        "state": Import.State.DONE,
+        "error": "",
+        "rows": Length("external_id"),
+        **dict.fromkeys(("bytes_total", "bytes_done", "created", "updated", "rejected"), 0),
+        "created_at": F("created_at"),
+    }
+    assert insert_select(Import, named, profiles.filter(~Q(external_id="u0"))) == 4
+    assert set(Import.objects.values_list("name", "rows")) == {("u1", 2), ("u2", 2), ("u3", 2), ("u4", 2)}
+
+
+def test_conflicting_rows_are_left_out_and_not_counted(canvas, profiles):
+    assert insert_select(Entry, columns(canvas), profiles[:2]) == 2
+    assert insert_select(Entry, columns(canvas), profiles, ignore_conflicts=True) == 3
+    assert Entry.objects.count() == 5
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_select(Entry, columns(canvas), profiles)
+
+
+@pytest.mark.parametrize("wrong", [{"due_at": NOON}, {"state": None}], ids=["check", "not null"])
+def test_only_unique_conflicts_are_ignored(canvas, profiles, wrong):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_select(Entry, columns(canvas, **wrong), profiles, ignore_conflicts=True)
+    assert Entry.objects.count() == 0
+
+
+def test_the_set_may_be_filtered_by_subqueries_sliced_or_empty(canvas, profiles, django_assert_num_queries):
+    insert_select(Entry, columns(canvas), profiles.order_by("id")[:2])
+    fresh = profiles.filter(~Exists(Entry.objects.filter(canvas=canvas, profile=OuterRef("pk"))))
+    assert insert_select(Entry, columns(canvas), fresh, ignore_conflicts=True) == 3
+    named = columns(canvas, turn=1)
+    with django_assert_num_queries(0):
+        assert insert_select(Entry, named, profiles.none()) == 0
+    assert insert_select(Entry, named, profiles.order_by("-id")[1:3], ignore_conflicts=True) == 2
+
+
+def test_values_travel_as_parameters(canvas, profiles, workspace):
+    named = {"workspace": workspace, "name": "'; DROP TABLE", "filters": {}, "created_at": NOON, "updated_at": NOON}
+    insert_select(Segment, named, profiles[:1])
+    assert Segment.objects.get().name == "'; DROP TABLE"
