@@ -1,0 +1,117 @@
+"""What every request of the API passes: faults, token, scope, limits; and what every answer carries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+
+from .errors import AnswerDropped, Refusal, not_permitted, unauthenticated
+from .faults import Fault
+from .limits import Verdict
+from .request import SandboxRequest
+
+View = Callable[..., HttpResponse]
+OUTAGE_PAGE = "<!doctype html><html><body><h1>{status}</h1><p>The server is temporarily unavailable.</p></body></html>"
+BROKEN_JSON = b'{"items": [{"id": "25426'
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A view of the API with the scope it needs and the limit it counts against.
+
+    Without a scope the view checks who calls by itself, and its calls count per app.
+    """
+
+    view: View
+    category: str
+    scope: str | None = None
+
+
+class Endpoint:
+    """One path of the API: an operation for each method."""
+
+    def __init__(self, **operations: Operation) -> None:
+        self.operations = operations
+
+    def __call__(self, request: SandboxRequest, **ids: str) -> HttpResponse:
+        operation = self.operations.get(request.method or "")
+        if operation is None:
+            raise Refusal(405, 405, "Method not allowed.", {"Allow": ", ".join(sorted(self.operations))})
+        request.log.category = operation.category
+        caller = authenticate(request, operation.scope) if operation.scope else "app"
+        admit(request, caller, operation.category)
+        return operation.view(request, **ids)
+
+
+def authenticate(request: SandboxRequest, scope: str) -> str:
+    """Find out who calls, and return their id. Raises Refusal for a dead token or a missing scope."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthenticated()
+    grant = request.sandbox.tokens.holder(token.strip(), request.sandbox.clock.now())
+    request.person = request.sandbox.world.pinterest_users[grant.user_id]
+    request.log.pinterest_user = grant.user_id
+    if scope not in grant.scopes:
+        raise not_permitted(f"The token lacks the scope {scope}.")
+    return grant.user_id
+
+
+def admit(request: SandboxRequest, caller: str, category: str) -> None:
+    """Count a request against its limit. Raises Refusal if there is no room for it."""
+    storm = request.sandbox.faults.first("rate_limit") if category == "ads_write" else None
+    if storm:
+        request.log.fault = storm.name
+        verdict = _storm_verdict(request, storm)
+        request.rate_headers = verdict.headers() if storm.parameters["header"] else {}
+    else:
+        verdict = request.sandbox.windows.admit(caller, category, request.arrival.monotonic)
+        request.rate_headers = verdict.headers()
+    if not verdict.allowed:
+        raise Refusal(429, 8, "You have exceeded your rate limit. Try again later.")
+
+
+def _storm_verdict(request: SandboxRequest, storm: Fault) -> Verdict:
+    left = max(1, round((storm.until or 0.0) - request.sandbox.clock.time() + 0.499))
+    return Verdict(False, request.sandbox.limits.writes_per_second, 0, left, left)
+
+
+def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> HttpResponse:
+    """Answer a request of the API, spoiled as the active faults say, and log it.
+
+    Raises AnswerDropped if the connection is to close without an answer.
+    """
+    sandbox, faults = request.sandbox, request.sandbox.faults
+    request.rate_headers = sandbox.windows.admit("", "", request.arrival.monotonic, count=False).headers()
+    outage = faults.first("outage", request.path)
+    if outage:
+        response = _outage(request, outage)
+    else:
+        try:
+            response = view(request, **ids)
+        except Refusal as refusal:
+            response = refusal.response()
+    if not outage and faults.take("garbage", request.path):
+        request.log.fault = "garbage"
+        response = HttpResponse(BROKEN_JSON, content_type="application/json")
+    for name, value in request.rate_headers.items():
+        response[name] = value
+    latency = faults.first("latency", request.path)
+    if latency:
+        sandbox.clock.sleep(latency.parameters["ms"] / 1000)
+    dropped = not outage and faults.take("drop_answer", request.path)
+    if dropped:
+        request.log.fault = "drop_answer"
+    sandbox.log_request(request, response.status_code)
+    if dropped:
+        raise AnswerDropped
+    return response
+
+
+def _outage(request: SandboxRequest, outage: Fault) -> HttpResponse:
+    status = int(outage.parameters["status"])
+    request.log.fault = outage.name
+    request.rate_headers = {}  # whatever answers during an outage knows nothing of limits
+    if outage.parameters["html"]:
+        return HttpResponse(OUTAGE_PAGE.format(status=status), status=status)
+    return Refusal(status, status, "Sorry! We could not reach Pinterest. Please try again later.").response()
