@@ -49,9 +49,8 @@ class Command(BaseCommand):
         }
         path = options["data"] or Path(settings.DATA_DIR) / "sandbox.journal"
         try:
-            sandbox = (
-                Sandbox(limits=limits, **keeping) if options["memory"] else Sandbox.opened(path, limits, **keeping)
-            )
+            in_memory = options["memory"]
+            sandbox = Sandbox(None, limits, **keeping) if in_memory else Sandbox.opened(path, limits, **keeping)
             self.stdout.write(f"Pinterest sandbox at http://{host}:{port}/")
             serve(sandbox, host, port)
         except (JournalInUse, JournalDamaged) as problem:

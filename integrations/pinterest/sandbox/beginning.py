@@ -22,6 +22,7 @@ WHO = (
 )  # fmt: skip
 WHERE = ("US", "CA", "GB", "DE", "FR", "KR", "AU", "West Coast", "online", "outlet", "all stores")
 SITES = ("catalogue", "blog", "checkout", "gift guide", "lookbook", "sale")
+TYPES = ("CUSTOMER_LIST", "CUSTOMER_LIST", "VISITOR", "CUSTOMER_LIST", "ENGAGEMENT", "ACTALIKE")
 DESCRIPTIONS = (None, None, "Weekly upload from the data warehouse", "Agency upload", "Seed for look-alikes")
 
 
@@ -49,9 +50,7 @@ def _audience(
         id=str(FIRST_AUDIENCE_ID + number * 7),
         ad_account_id=ad_account.id,
         name="",
-        audience_type=("CUSTOMER_LIST", "CUSTOMER_LIST", "VISITOR", "CUSTOMER_LIST", "ENGAGEMENT", "ACTALIKE")[
-            place % 6
-        ],
+        audience_type=TYPES[place % 6],
         rule={},
         created=created,
         updated=created,

@@ -52,4 +52,4 @@ AUDIENCE_TYPES = frozenset({"CUSTOMER_LIST", "VISITOR", "ENGAGEMENT", "ACTALIKE"
 
 # The app that may talk to the sandbox unless the command line names another one.
 APP_ID = "1000001"
-APP_SECRET = "sandbox-secret"
+APP_SECRET = "sandbox-secret"  # noqa: S105 (public on purpose: it opens a sandbox)

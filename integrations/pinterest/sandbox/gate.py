@@ -84,13 +84,10 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
     sandbox, faults = request.sandbox, request.sandbox.faults
     request.rate_headers = sandbox.windows.admit("", "", request.arrival.monotonic, count=False).headers()
     outage = faults.first("outage", request.path)
-    if outage:
-        response = _outage(request, outage)
-    else:
-        try:
-            response = view(request, **ids)
-        except Refusal as refusal:
-            response = refusal.response()
+    try:
+        response = _outage(request, outage) if outage else view(request, **ids)
+    except Refusal as refusal:
+        response = refusal.response()
     if not outage and faults.take("garbage", request.path):
         request.log.fault = "garbage"
         response = HttpResponse(BROKEN_JSON, content_type="application/json")

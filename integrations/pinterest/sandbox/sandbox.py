@@ -15,7 +15,7 @@ from .audiences import Happening
 from .clock import Clock
 from .errors import Refusal, not_found
 from .faults import Faults
-from .gate import answer_api
+from .gate import View, answer_api
 from .journal import Journal
 from .limits import Limits, Windows
 from .people import AdAccount, PinterestUser
@@ -98,9 +98,9 @@ class Sandbox:
     def roles(self, person: PinterestUser, ad_account: AdAccount) -> tuple[str, ...]:
         """Return what a person may do in an ad account; nothing while a fault keeps them out."""
         for fault in self.faults.active("remove_ad_account_access"):
-            if fault.parameters["ad_account_id"] == ad_account.id:
-                if fault.parameters["pinterest_user"] in (None, person.id):
-                    return ()
+            kept_out = fault.parameters["pinterest_user"] in (None, person.id)
+            if kept_out and fault.parameters["ad_account_id"] == ad_account.id:
+                return ()
         return ad_account.roles.get(person.id, ())
 
     def respond(self, request: SandboxRequest) -> HttpResponse:
@@ -108,14 +108,15 @@ class Sandbox:
         is_api = request.path.startswith(API)
         try:
             match = resolve(request.path, urlconf=f"{__package__}.urls")
+            view: View = match.func
         except Resolver404:
             if is_api:
                 return answer_api(request, _unknown_path, {})
             return HttpResponse("There is no such page in the sandbox.", status=404, content_type="text/plain")
         if is_api:
-            return answer_api(request, match.func, match.kwargs)
+            return answer_api(request, view, match.kwargs)
         try:
-            return match.func(request, *match.args, **match.kwargs)
+            return view(request, **match.kwargs)
         except Refusal as refusal:
             return refusal.response()
 

@@ -56,7 +56,7 @@ class SandboxRequestHandler(WSGIRequestHandler):
             return
         environ = self.get_environ() | {"sandbox.arrival": arrival}
         handler = AnswerHandler(self.rfile, self.wfile, self.get_stderr(), environ)
-        handler.request_handler = self
+        handler.request_handler = self  # type: ignore[attr-defined]
         try:
             handler.run(self.server.get_app())
         except ConnectionError:

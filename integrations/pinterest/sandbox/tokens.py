@@ -118,11 +118,7 @@ class Tokens(Room):
             access = {token: expires for token, expires in grant.access.items() if expires > now}
             if is_in_grace:
                 access.pop(grant.newest, None)
-            previous, previous_until = (
-                (used, now + ROTATION_GRACE_SECONDS) if is_current else (used, grant.previous_until)
-            )
-            if self.strict:
-                previous = None
+            grace_ends = now + ROTATION_GRACE_SECONDS if is_current else grant.previous_until
             self.put_grant(
                 id=grant.id,
                 user_id=grant.user_id,
@@ -131,8 +127,8 @@ class Tokens(Room):
                 newest=digest(pair.access),
                 refresh=digest(pair.refresh),
                 refresh_expires=pair.refresh_expires,
-                previous=previous,
-                previous_until=previous_until,
+                previous=None if self.strict else used,
+                previous_until=grace_ends,
             )
             return pair
 
@@ -162,7 +158,7 @@ class Tokens(Room):
         return len(ids)
 
     @journaled
-    def put_code(self, *, code: str, **fields: Any) -> None:
+    def put_code(self, /, *, code: str, **fields: Any) -> None:
         """Keep a code."""
         self.codes[code] = Code(**fields)
 
@@ -172,7 +168,7 @@ class Tokens(Room):
         self.codes.pop(code, None)
 
     @journaled
-    def put_grant(self, **fields: Any) -> None:
+    def put_grant(self, /, **fields: Any) -> None:
         """Keep a grant, or replace the one with its id."""
         self._forget(fields["id"])
         grant = Grant(**fields)
