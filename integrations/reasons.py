@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from django.utils.functional import _StrPromise
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,9 +11,9 @@ class Reason:
     """`name` is what people see; `cause` one sentence; `way_out` what to do about it."""
 
     code: str
-    name: "str | _StrPromise"
-    cause: "str | _StrPromise"
-    way_out: "str | _StrPromise"
+    name: str | Promise
+    cause: str | Promise
+    way_out: str | Promise
 
 
 def _table(*rows: Reason) -> dict[str, Reason]:

@@ -119,6 +119,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 X_FRAME_OPTIONS = "DENY"
 
+API_REQUESTS_PER_MINUTE = env_int("PINSYNC_API_REQUESTS_PER_MINUTE", 600, least=1)  # of one API key
+
 # Newest first: the first key encrypts, all of them decrypt (manage.py rotate_token_keys).
 TOKEN_KEYS = env_list("PINSYNC_TOKEN_KEYS") or [secret_file(DATA_DIR / "token_key", "fernet")]
 TOKEN_KEYS_FROM_ENV = bool(env_list("PINSYNC_TOKEN_KEYS"))
@@ -187,7 +189,10 @@ GIVE_UP_AFTER_SECONDS = env_int("PINSYNC_GIVE_UP_AFTER_SECONDS", 13 * 3600, leas
 # Lower (never higher) limits than the partner's own; 0 means the partner's.
 USERS_PER_REQUEST = env_int("PINSYNC_USERS_PER_REQUEST", 0)
 RECORDS_PER_REQUEST = env_int("PINSYNC_RECORDS_PER_REQUEST", 0)
-SENDERS = env_int("PINSYNC_SENDERS", 8, least=1)  # threads of one delivery task
+SENDERS = env_int("PINSYNC_SENDERS", 24, least=1)  # threads of one delivery task, started as needed
+DELIVERY_SEATS = env_int("PINSYNC_DELIVERY_SEATS", 2, least=1)  # processes that deliver at once, over all machines
+# What every tick rings for; each is quick, and safe to run twice.
+TICK_TASKS = ["integrations.tasks.tick", "canvas.tasks.tick"]
 WORKERS = env_int("PINSYNC_WORKERS", 3, least=1)  # processes of one `manage.py worker`
 
 # Why these values: each was measured; the worker's docstring says what breaks without them.

@@ -1,0 +1,65 @@
+// The little that pages cannot do by themselves. Everything works without it, only less smoothly.
+(function () {
+  "use strict";
+
+  // Menus are <details>: close them on Escape, on a click elsewhere, and when another one opens.
+  function closeMenus(except) {
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      if (menu !== except) menu.open = false;
+    });
+  }
+  document.addEventListener("click", function (event) {
+    closeMenus(event.target.closest("details.menu"));
+
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) {
+      const dialog = document.querySelector(opener.dataset.dialog);
+      if (dialog) {
+        event.preventDefault();
+        dialog.showModal();
+      }
+    }
+    const closer = event.target.closest("[data-close]");
+    if (closer && closer.closest("dialog")) {
+      event.preventDefault();
+      closer.closest("dialog").close();
+    }
+    const copier = event.target.closest("[data-copy]");
+    if (copier && navigator.clipboard) {
+      const source = document.querySelector(copier.dataset.copy);
+      navigator.clipboard.writeText(source.value || source.textContent.trim()).then(function () {
+        if (copier.dataset.copied) copier.textContent = copier.dataset.copied;
+      });
+    }
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Escape") return;
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  // <form data-confirm="Sentence?"> asks first; <select data-autosubmit> sends its form when it changes.
+  document.addEventListener("submit", function (event) {
+    const asker = (event.submitter && event.submitter.dataset.confirm) || event.target.dataset.confirm;
+    if (asker && !window.confirm(asker)) event.preventDefault();
+  });
+  document.addEventListener("change", function (event) {
+    if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit();
+  });
+
+  // A fragment that brings <dialog data-open> shows it; one notice says when the server does not answer.
+  document.addEventListener("htmx:afterSettle", function (event) {
+    const dialog = event.target.querySelector && event.target.querySelector("dialog[data-open]:not([open])");
+    if (dialog) dialog.showModal();
+  });
+  function offline(shown) {
+    const notice = document.getElementById("offline");
+    if (notice) notice.hidden = !shown;
+  }
+  document.addEventListener("htmx:afterRequest", function (event) {
+    offline(!event.detail.successful && event.detail.xhr.status !== 422);
+  });
+})();

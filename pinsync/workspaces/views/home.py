@@ -1,0 +1,31 @@
+"""The home page and the workspace's own settings."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from pinsync.workspaces.access import WorkspaceRequest, workspace_view
+from pinsync.workspaces.creating import rename_workspace
+from pinsync.workspaces.forms import WorkspaceForm
+from pinsync.workspaces.home import panels
+from pinsync.workspaces.models import Role, Workspace
+
+
+@workspace_view(Role.VIEWER)
+@require_GET
+def home(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
+    return render(request, "workspaces/home.html", {"panels": panels(workspace)})
+
+
+@workspace_view(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def settings(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
+    form = WorkspaceForm(request.POST or None, initial={"name": workspace.name})
+    if form.is_valid():
+        rename_workspace(workspace, form.cleaned_data["name"], request.user, timezone.now())
+        messages.success(request, _("Saved."))
+        return redirect("workspaces:settings", workspace=workspace.slug)
+    return render(request, "workspaces/settings.html", {"form": form})
