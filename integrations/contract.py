@@ -63,6 +63,7 @@ class AudienceDraft:
     description: str = ""
     target_id: str = ""
     id: str = ""
+    began_at: datetime | None = None  # nothing older can be a trace of this draft
 
     @property
     def done(self) -> bool:

@@ -1,0 +1,202 @@
+"""The one door out to Pinterest: every answer becomes a value or a PartnerError, and nothing is tried twice.
+
+Nothing of a body, a token or a record reaches a log or an error message: only method, subject, status and code.
+"""
+
+import enum
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from integrations import errors
+from integrations.pinterest import limits
+
+LONGEST_WAIT = timedelta(days=1)  # a Retry-After beyond it is taken for nonsense and cut
+EPOCH_FROM = 1_000_000_000  # an X-RateLimit-Reset this large is a moment, a smaller one a number of seconds
+
+
+class About(enum.Enum):
+    """What a request is about. It decides what a refusal of it means."""
+
+    CONSENT = "a consent"
+    REFRESH = "a refresh"
+    REVOCATION = "a revocation"
+    PERSON = "the person"
+    AD_ACCOUNT = "an ad account"
+    AUDIENCE = "an audience"
+    RECORDS = "records"
+
+
+# What a refusal means, by status and by what was asked about; `None` is every other subject. What stands nowhere
+# here is InvalidSettings (4xx) or Unavailable (everything else).
+REFUSALS: dict[int, dict[About | None, type[errors.PartnerError]]] = {
+    400: {
+        About.CONSENT: errors.ConsentFailed,
+        About.REFRESH: errors.NeedsReconnect,
+        About.RECORDS: errors.ContentRefused,
+    },
+    401: {None: errors.NeedsReconnect, About.CONSENT: errors.ConsentFailed},
+    403: {None: errors.AccessLost, About.CONSENT: errors.ConsentFailed, About.REFRESH: errors.NeedsReconnect},
+    404: {
+        About.AD_ACCOUNT: errors.AccessLost,
+        About.AUDIENCE: errors.AudienceGone,
+        About.RECORDS: errors.AudienceGone,
+    },
+    408: {None: errors.Unavailable},
+    413: {About.RECORDS: errors.ContentRefused},
+    422: {About.RECORDS: errors.ContentRefused},
+    429: {None: errors.RateLimited},
+}
+# These may come from a proxy that knows nothing of Pinterest's error bodies; every other refusal needs one.
+TRUSTED_WITHOUT_BODY = frozenset({413, 429})
+
+
+class Bearer(AuthBase):
+    """The access token; as an auth object, so that no .netrc of the machine replaces it."""
+
+    def __init__(self, access_token: str) -> None:
+        self.access_token = access_token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.access_token}"
+        return request
+
+
+def app_auth() -> HTTPBasicAuth:
+    """Return our app's id and secret, as the token paths want them."""
+    return HTTPBasicAuth(settings.PINTEREST_APP_ID, settings.PINTEREST_APP_SECRET)
+
+
+_own = threading.local()
+
+
+def session() -> requests.Session:
+    """Return this thread's session, which keeps its connection alive; a forked process never shares its parent's."""
+    if getattr(_own, "pid", None) != os.getpid():
+        _own.pid = os.getpid()
+        _own.session = requests.Session()
+        for scheme in ("http://", "https://"):
+            _own.session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0))
+    found: requests.Session = _own.session
+    return found
+
+
+def call(
+    method: str,
+    path: str,
+    about: About,
+    auth: AuthBase,
+    *,
+    params: Mapping[str, str] | None = None,
+    json: Mapping[str, Any] | None = None,
+    form: Mapping[str, str] | None = None,
+    has_answer: bool = True,
+) -> tuple[int, dict[str, Any]]:
+    """Send one request and return its status and the JSON object of the answer ({} where none is due).
+
+    Waits up to 5 s for a connection and 30 s for an answer. Raises PartnerError.
+    """
+    what = f"{method} of {about.value}"
+    try:
+        response = session().request(
+            method,
+            f"{settings.PINTEREST_API_URL}{path}",
+            params=params,
+            json=json,
+            data=form,
+            auth=auth,
+            headers={"Accept": "application/json"},
+            timeout=(limits.CONNECT_TIMEOUT_SECONDS, limits.READ_TIMEOUT_SECONDS),
+            allow_redirects=False,
+        )
+    except requests.RequestException as problem:
+        # `from None`: the exceptions of the library below carry the request, and with it the token
+        raise errors.Unavailable(f"{what} got no answer: {type(problem).__name__}") from None
+    body = _object(response)
+    if response.status_code not in (200, 201):
+        raise _refusal(what, about, response, body)
+    if not has_answer:
+        return response.status_code, {}
+    if body is None or _is_error(body):
+        raise errors.Unavailable(f"{what} got an answer that makes no sense", http_status=response.status_code)
+    return response.status_code, body
+
+
+def pages(path: str, about: About, auth: AuthBase, params: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the items of a list, reading page after page. Raises PartnerError, also in the middle."""
+    bookmark: str | None = None
+    seen: set[str] = set()
+    while True:
+        asked = {**(params or {}), "page_size": str(limits.PAGE_SIZE)} | ({"bookmark": bookmark} if bookmark else {})
+        _, body = call("GET", path, about, auth, params=asked)
+        items, bookmark = body.get("items"), body.get("bookmark")
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise errors.Unavailable(f"A list of {about.value} has no items")
+        yield from items
+        if not bookmark:
+            return
+        if not isinstance(bookmark, str) or bookmark in seen:
+            raise errors.Unavailable(f"A list of {about.value} does not end")
+        seen.add(bookmark)
+
+
+def _object(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except ValueError:  # no JSON, or not in the encoding it claims
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("code"), int) and isinstance(body.get("message"), str)
+
+
+def _refusal(what: str, about: About, response: requests.Response, body: dict[str, Any] | None) -> errors.PartnerError:
+    status = response.status_code
+    if body is not None and _is_error(body):
+        message = f"{what} was answered {status}, code {body['code']}"
+    elif status in TRUSTED_WITHOUT_BODY:
+        message = f"{what} was answered {status}"
+    else:
+        # A web page, a redirect, half an answer: not Pinterest's word on anything, whatever the status says.
+        return errors.Unavailable(f"{what} was answered {status} by something else", http_status=status)
+    kind: type[errors.PartnerError] = errors.InvalidSettings if 400 <= status < 500 else errors.Unavailable
+    meanings = REFUSALS.get(status, {})
+    kind = meanings.get(about) or meanings.get(None) or kind
+    if kind is errors.AccessLost and body is not None and "terms" in str(body["message"]).lower():
+        kind = errors.TermsNotAccepted
+    return kind(message, http_status=status, retry_after=retry_after(response.headers, datetime.now(UTC)))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Return how long the answer asks us to wait: Retry-After (seconds or a date), else X-RateLimit-Reset."""
+    wait = _wait(headers.get("Retry-After", ""), now)
+    if wait is None and headers.get("X-RateLimit-Remaining", "0").strip() == "0":
+        wait = _wait(headers.get("X-RateLimit-Reset", ""), now)
+    return None if wait is None else min(max(wait, timedelta()), LONGEST_WAIT)
+
+
+def _wait(value: str, now: datetime) -> timedelta | None:
+    value = value.strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+    if not 0 <= seconds < float("inf"):
+        return None
+    if seconds >= EPOCH_FROM:
+        seconds -= now.timestamp()
+    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))
