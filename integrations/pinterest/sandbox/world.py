@@ -11,7 +11,7 @@ from .clock import Clock
 from .facts import SMALLEST_SHOWN_SIZE
 from .journal import Journal, Line, Room, journaled
 from .people import AD_ACCOUNTS, PINTEREST_USERS, AdAccount, PinterestUser
-from .records import parse
+from .records import to_bytes
 
 RECORDS_PER_DUMPED_LINE = 20_000
 
@@ -90,7 +90,7 @@ class World(Room):
         self, *, id: str, ad_account_id: str, name: str, list_type: str, records: str, at: float
     ) -> CustomerList:
         """Create a customer list with its first records."""
-        digests = parse(records).digests
+        digests = to_bytes(records)
         created = CustomerList(
             id=id,
             ad_account_id=ad_account_id,
@@ -110,7 +110,7 @@ class World(Room):
     def change_records(self, *, id: str, operation: str, records: str, at: float) -> CustomerList:
         """Add records to a list or remove them from it. Safe to repeat."""
         changed = self.customer_lists[id]
-        changed.change(operation, parse(records).digests, at)
+        changed.change(operation, to_bytes(records), at)
         return changed
 
     @journaled
@@ -139,7 +139,7 @@ class World(Room):
         restored.sizes = deque((at, size) for at, size in sizes)
         restored.history = deque((Happening(*happening) for happening in history), maxlen=KEPT_HAPPENINGS)
         for part in records:
-            restored.records.update(parse(part).digests)
+            restored.records.update(to_bytes(part))
         self._put(restored)
 
     def dump(self) -> Iterator[Line]:
