@@ -48,12 +48,17 @@ _NO_AD_ID = "00000000-0000-0000-0000-000000000000"  # what a phone reports when 
 _check_email = EmailValidator()
 
 
-def normalise(raw: str) -> str:
-    """Return `raw` trimmed of visible and invisible blanks, in lower case; nothing is folded."""
+def trim(raw: str) -> str:
+    """Return `raw` without the visible and invisible blanks around it."""
     previous = None
     while raw != previous:
         previous, raw = raw, raw.strip().strip(_INVISIBLE)
-    return raw.lower()
+    return raw
+
+
+def normalise(raw: str) -> str:
+    """Return `raw` trimmed of visible and invisible blanks, in lower case; nothing is folded."""
+    return trim(raw).lower()
 
 
 def email_record(raw: str) -> str | None:

@@ -4,13 +4,15 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from pinsync.profiles.reasons import sentence
 from pinsync.workspaces.models import Workspace
 
 
 class Import(models.Model):
-    """One CSV file on its way in, and what became of its rows.
+    """One CSV file on its way in, and what became of its rows: rows = created + updated + rejected.
 
-    Resumed by nobody: run again, it changes nothing twice.
+    The figures, `bytes_done` and `lines_done` are saved in the same transaction as the rows they count, so a run that
+    was cut off goes on behind its last whole chunk. Whoever holds the lease works.
     """
 
     class State(models.TextChoices):
@@ -23,19 +25,40 @@ class Import(models.Model):
     name = models.CharField(max_length=200)  # the file's name, or what the simulator calls its users
     path = models.CharField(max_length=500, blank=True)  # under MEDIA_ROOT until done
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
-    error = models.TextField(blank=True)  # why the file as a whole was refused, as a sentence
+    error = models.CharField(max_length=40, blank=True)  # why the file as a whole was refused (reasons.py)
+    error_values = models.JSONField(default=dict, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)  # a RUNNING one past this was left by its worker
     bytes_total = models.BigIntegerField(default=0)
     bytes_done = models.BigIntegerField(default=0)
+    lines_done = models.PositiveIntegerField(default=0)
     rows = models.PositiveIntegerField(default=0)
-    created = models.PositiveIntegerField(default=0)
-    updated = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)  # rows that made a profile
+    updated = models.PositiveIntegerField(default=0)  # rows that met one, also one that the same file made
     rejected = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        indexes = (
+            models.Index(fields=("workspace", "-id"), name="import_of_workspace"),
+            models.Index(
+                fields=("state",), condition=models.Q(state__in=("waiting", "running")), name="import_unfinished"
+            ),
+        )
+
     def __str__(self) -> str:
         return f"Import {self.pk}: {self.state}"
+
+    @property
+    def error_sentence(self) -> str:
+        return sentence(self.error, self.error_values) if self.error else ""
+
+    @property
+    def percent(self) -> int:
+        if self.state == self.State.DONE:
+            return 100
+        return min(99, self.bytes_done * 100 // self.bytes_total) if self.bytes_total else 0
 
 
 class ImportProblem(models.Model):
@@ -43,13 +66,18 @@ class ImportProblem(models.Model):
 
     run = models.ForeignKey(Import, models.CASCADE, related_name="problems")
     line = models.PositiveIntegerField()
-    reason = models.CharField(max_length=300)
+    reason = models.CharField(max_length=40)  # reasons.py
+    values = models.JSONField(default=dict, blank=True)  # numbers and column names for its sentence
 
     class Meta:
         indexes = (models.Index(fields=("run", "line"), name="problem_by_line"),)
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
+
+    @property
+    def sentence(self) -> str:
+        return sentence(self.reason, self.values)
 
 
 class Profile(models.Model):
@@ -83,6 +111,11 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return f"Profile {self.pk}"
+
+    @property
+    def label(self) -> str:
+        """What pages call this user: never an address."""
+        return self.external_id or f"#{self.pk}"
 
 
 class Segment(models.Model):

@@ -1,0 +1,191 @@
+"""Take a CSV file in: chunk by chunk, so that memory does not grow with the file.
+
+A chunk's rows, its problems and how far the run has come are one transaction: a run that is cut off anywhere goes on
+behind its last whole chunk, and its figures stay true. Whoever holds the lease works on a run, nobody else.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import Q
+from django_q.tasks import async_task
+
+from pinsync.profiles import csv_reading
+from pinsync.profiles.csv_reading import FileRefused, Reader, Unreadable
+from pinsync.profiles.layout import Layout, open_table, problem_or_row
+from pinsync.profiles.models import Import, ImportProblem
+from pinsync.profiles.rows import Row
+from pinsync.profiles.upserting import write
+from pinsync.workspaces.models import User, Workspace
+
+ROWS_PER_CHUNK = 10_000
+LEASE = timedelta(minutes=2)  # far more than a chunk takes
+TASK = "pinsync.profiles.tasks.continue_import"
+_COPY_BLOCK = 1024 * 1024
+
+
+class LeaseLost(Exception):
+    """Somebody else took this run over; what we committed stays, what we hold is theirs to do again."""
+
+
+def run_import(run: Import, file: BinaryIO, *, now: datetime, seconds: float | None = None) -> Import:
+    """Work on a run until its file ends, or for about `seconds`; return it with fresh figures.
+
+    Safe to repeat at any moment: it goes on where the last whole chunk ended, and does nothing with a run that is
+    finished or in somebody else's hands. A file that cannot be read as a whole makes it FAILED, not an exception.
+    """
+    started = time.monotonic()
+    if not _claim(run, now):
+        run.refresh_from_db()
+        return run
+    try:
+        layout, reader = _open(run, file)
+        for problems, rows in _chunks(reader, layout):
+            moment = now + timedelta(seconds=time.monotonic() - started)
+            _take(run, reader, problems, rows, now=moment)
+            if seconds is not None and time.monotonic() - started > seconds:
+                _let_go(run)
+                return run
+    except FileRefused as refused:
+        finish(run, Import.State.FAILED, refused.reason, now=now, **refused.values)
+        return run
+    except LeaseLost:
+        run.refresh_from_db()
+        return run
+    except UnicodeDecodeError:  # the file was whole when it was checked
+        finish(run, Import.State.FAILED, "file_changed", now=now)
+        return run
+    finish(run, Import.State.DONE, now=now + timedelta(seconds=time.monotonic() - started))
+    return run
+
+
+def start_import(
+    workspace: Workspace, name: str, source: Path | UploadedFile, user: User | None, *, now: datetime
+) -> Import:
+    """Keep a copy of the file, return a WAITING run, and ring the workers."""
+    run = Import(workspace=workspace, name=name[:200], created_by=user, created_at=now)
+    run.path = f"imports/{uuid4().hex}.csv"
+    place = stored(run)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("xb") as copy:
+        place.chmod(0o600)
+        for block in _blocks(source):
+            copy.write(block)
+    run.bytes_total = place.stat().st_size
+    run.save()
+    ring(run)
+    return run
+
+
+def ring(run: Import) -> None:
+    """Ask the workers to go on with this run, once the current transaction is done."""
+    transaction.on_commit(lambda: async_task(TASK, run.pk, q_options={"save": False}))
+
+
+def stored(run: Import) -> Path:
+    """Return where the run's file is kept until it is done."""
+    return Path(settings.MEDIA_ROOT) / run.path
+
+
+def unfinished(now: datetime) -> list[Import]:
+    """Return the runs with a file of ours that nobody works on: not begun, or left by a worker that died."""
+    left = Q(state=Import.State.WAITING) | Q(state=Import.State.RUNNING, lease_until__lt=now)
+    return list(Import.objects.filter(left, path__gt="").order_by("pk"))
+
+
+def finish(run: Import, state: Import.State, error: str = "", *, now: datetime, **values: object) -> bool:
+    """End a run and delete its file; return whether it was still open."""
+    ended = Import.objects.filter(pk=run.pk, state__in=(Import.State.WAITING, Import.State.RUNNING)).update(
+        state=state, error=error, error_values=values, finished_at=now, lease_until=None, path=""
+    )
+    if ended and run.path:
+        stored(run).unlink(missing_ok=True)
+    run.refresh_from_db()
+    return ended == 1
+
+
+def _claim(run: Import, now: datetime) -> bool:
+    free = Q(state=Import.State.WAITING) | Q(state=Import.State.RUNNING, lease_until__lt=now)
+    claimed = Import.objects.filter(free, pk=run.pk).update(state=Import.State.RUNNING, lease_until=now + LEASE)
+    if claimed:
+        run.refresh_from_db()
+    return claimed == 1
+
+
+def _let_go(run: Import) -> None:
+    Import.objects.filter(pk=run.pk, state=Import.State.RUNNING, lease_until=run.lease_until).update(
+        state=Import.State.WAITING, lease_until=None
+    )
+    run.refresh_from_db()
+
+
+def _open(run: Import, file: BinaryIO) -> tuple[Layout, Reader]:
+    """Check the file on the first visit, and return its rows from where the run stands."""
+    if not run.bytes_done:
+        csv_reading.check(file)
+    layout, delimiter, reader = open_table(file)
+    if run.bytes_done:
+        reader = Reader(file, delimiter, position=run.bytes_done, line=run.lines_done)
+    if not run.bytes_total:
+        here = file.tell()
+        run.bytes_total = file.seek(0, 2)
+        file.seek(here)
+        Import.objects.filter(pk=run.pk).update(bytes_total=run.bytes_total)
+    return layout, reader
+
+
+def _chunks(reader: Reader, layout: Layout) -> Iterator[tuple[list[Unreadable], list[Row]]]:
+    """Yield problems and rows, so many at a time; the reader then stands behind the last of them."""
+    problems: list[Unreadable] = []
+    rows: list[Row] = []
+    for read in reader:
+        taken = problem_or_row(layout, read)
+        if isinstance(taken, Unreadable):
+            problems.append(taken)
+        else:
+            rows.append(taken)
+        if len(rows) + len(problems) >= ROWS_PER_CHUNK:
+            yield problems, rows
+            problems, rows = [], []
+    if problems or rows:
+        yield problems, rows
+
+
+def _take(run: Import, reader: Reader, problems: list[Unreadable], rows: list[Row], *, now: datetime) -> None:
+    """Write one chunk and how far the run has come, or nothing. Raises LeaseLost."""
+    figures = {
+        "rows": run.rows + len(rows) + len(problems),
+        "rejected": run.rejected + len(problems),
+        "bytes_done": reader.position,
+        "lines_done": reader.line,
+        "lease_until": now + LEASE,
+    }
+    with transaction.atomic():
+        written = write(run.workspace, rows, run=run, now=now)
+        figures |= {"created": run.created + written.created, "updated": run.updated + written.updated}
+        ImportProblem.objects.bulk_create(
+            [ImportProblem(run=run, line=one.line, reason=one.reason, values=one.values) for one in problems],
+            batch_size=1_000,
+        )
+        ours = Import.objects.filter(pk=run.pk, state=Import.State.RUNNING, lease_until=run.lease_until)
+        if ours.update(**figures) != 1:
+            raise LeaseLost
+    for name, value in figures.items():
+        setattr(run, name, value)
+
+
+def _blocks(source: Path | UploadedFile) -> Iterator[bytes]:
+    if isinstance(source, UploadedFile):
+        yield from source.chunks(_COPY_BLOCK)
+        return
+    with closing(source.open("rb")) as file:
+        while block := file.read(_COPY_BLOCK):
+            yield block

@@ -1,0 +1,197 @@
+"""Write rows to profiles, set-wise: the one door through which users of a brand come in.
+
+A row with an external ID is about the profile with that external ID, and no other. A row without one is about the
+profile with the same e-mail record; of several the oldest. Where there is none, a profile is made. Rows take effect
+one after the other, also within one call: a later non-blank cell wins, a blank one changes nothing, attributes merge
+key by key. Two writers of one workspace take turns, chunk by chunk.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+import psycopg
+from django.db import connection
+
+from pinsync.profiles.models import Import, Profile
+from pinsync.profiles.rows import Row
+from pinsync.workspaces.models import Workspace
+
+_TABLE = Profile._meta.db_table
+_NEW_COLUMNS = (
+    "workspace_id, external_id, email, idfa, gaid, attributes, email_record, idfa_record, gaid_record, "
+    "last_import_id, created_at, updated_at"
+)
+_STAGED = "id, email, idfa, gaid, attributes, email_record, idfa_record, gaid_record"
+# Blank keeps what is there; a value takes its record along, also when the record is NULL.
+_SET = ", ".join(
+    f"{name} = CASE WHEN new.{name} <> '' THEN new.{name} ELSE old.{name} END, "
+    f"{name}_record = CASE WHEN new.{name} <> '' THEN new.{name}_record ELSE old.{name}_record END"
+    for name in ("email", "idfa", "gaid")
+)
+
+
+class Written(NamedTuple):
+    """Rows, not profiles: a row that meets a profile made by an earlier row of the same call counts as updated."""
+
+    created: int
+    updated: int
+
+
+@dataclass(slots=True)
+class _Target:
+    """A profile that rows are about: `id` None until it is written."""
+
+    id: int | None
+    email_record: str | None
+    row: Row | None = None
+
+
+def write(workspace: Workspace, rows: Sequence[Row], *, run: Import | None, now: datetime) -> Written:
+    """Write these rows in the caller's transaction. Safe to repeat. A few thousand rows a call are best."""
+    if not rows:
+        return Written(0, 0)
+    # Without turns two writers would both find nobody and both make the same user.
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    targets, created = _targets(workspace, rows)
+    new = [target.row for target in targets if target.id is None and target.row]
+    old = [(target.id, target.row) for target in targets if target.id is not None and target.row]
+    _insert(((workspace.pk, *_new_values(row), run and run.pk, now, now) for row in new), any_rows=bool(new))
+    _update([(pk, *_staged_values(row)) for pk, row in old], run=run, now=now)
+    return Written(created, len(rows) - created)
+
+
+def _targets(workspace: Workspace, rows: Sequence[Row]) -> tuple[list[_Target], int]:
+    """Return the profiles that these rows are about, each with its rows folded into one, and how many are made."""
+    by_id: dict[str, _Target] = {}
+    by_email: dict[str, list[_Target]] = {}  # oldest first; kept only where rows without an external ID ask for it
+    targets: list[_Target] = []
+    wanted = {row.email_record for row in rows if not row.external_id and row.email_record}
+    for pk, external_id, record in _existing(workspace, {row.external_id for row in rows} - {""}, wanted):
+        target = _Target(pk, record)
+        targets.append(target)
+        if external_id:
+            by_id[external_id] = target
+        if record in wanted:
+            by_email.setdefault(cast(str, record), []).append(target)
+    created = 0
+    place = {id(target): number for number, target in enumerate(targets)} if wanted else {}
+    for row in rows:
+        if row.external_id:
+            target_or_none = by_id.get(row.external_id)
+        else:
+            target_or_none = next(iter(by_email.get(cast(str, row.email_record), ())), None)
+        if target_or_none is None:
+            created += 1
+            target_or_none = _Target(None, None)
+            place[id(target_or_none)] = len(targets)
+            targets.append(target_or_none)
+            if row.external_id:
+                by_id[row.external_id] = target_or_none
+        _apply(row, target_or_none, by_email if wanted else None, place)
+    return targets, created
+
+
+def _apply(row: Row, target: _Target, by_email: dict[str, list[_Target]] | None, place: dict[int, int]) -> None:
+    if row.email and row.email_record != target.email_record:
+        if by_email is not None:
+            if target.email_record and target in (same := by_email.get(target.email_record, [])):
+                same.remove(target)
+            if row.email_record:
+                same = by_email.setdefault(row.email_record, [])
+                same.append(target)
+                same.sort(key=lambda one: place[id(one)])
+        target.email_record = row.email_record
+    if target.row is None:
+        target.row = row
+    else:
+        target.row.take(row)
+
+
+def _existing(
+    workspace: Workspace, external_ids: set[str], records: set[str | None]
+) -> list[tuple[int, str | None, str | None]]:
+    """Return id, external ID and e-mail record of the profiles that rows may be about, oldest first."""
+    found: dict[int, tuple[int, str | None, str | None]] = {}
+    for column, values in (("external_id", external_ids), ("email_record", records)):
+        if not values:
+            continue
+        listed: Any = list(values)
+        chosen = "= ANY(%s)"
+        if connection.vendor == "sqlite":
+            listed, chosen = json.dumps(listed), "IN (SELECT value FROM json_each(%s))"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id, external_id, email_record FROM {_TABLE} "  # noqa: S608
+                f"WHERE workspace_id = %s AND {column} {chosen}",
+                [workspace.pk, listed],
+            )
+            found.update((row[0], row) for row in cursor.fetchall())
+    return [found[pk] for pk in sorted(found)]
+
+
+def _new_values(row: Row) -> tuple[Any, ...]:
+    return (
+        row.external_id or None,
+        row.email,
+        row.idfa,
+        row.gaid,
+        json.dumps(row.attributes),
+        row.email_record,
+        row.idfa_record,
+        row.gaid_record,
+    )
+
+
+def _staged_values(row: Row) -> tuple[Any, ...]:
+    return _new_values(row)[1:]
+
+
+def _insert(values: Iterable[tuple[Any, ...]], *, any_rows: bool) -> None:
+    if not any_rows:
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            _copy(cursor, f"COPY {_TABLE} ({_NEW_COLUMNS}) FROM STDIN", values)
+            return
+        marks = ", ".join(["%s"] * 12)
+        cursor.executemany(f"INSERT INTO {_TABLE} ({_NEW_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
+
+
+def _update(values: list[tuple[Any, ...]], *, run: Import | None, now: datetime) -> None:
+    if not values:
+        return
+    postgres = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS profiles_staged (id bigint PRIMARY KEY, email text, idfa text, "
+            f"gaid text, attributes {'jsonb' if postgres else 'text'}, email_record text, idfa_record text, "
+            "gaid_record text)"
+        )
+        cursor.execute("DELETE FROM profiles_staged")
+        if postgres:
+            _copy(cursor, f"COPY profiles_staged ({_STAGED}) FROM STDIN", values)
+            merged = "old.attributes || new.attributes"
+        else:
+            cursor.executemany(
+                f"INSERT INTO profiles_staged ({_STAGED}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608
+                values,
+            )
+            merged = "json_patch(old.attributes, new.attributes)"
+        cursor.execute(
+            f"UPDATE {_TABLE} AS old SET {_SET}, attributes = {merged}, "  # noqa: S608
+            "last_import_id = COALESCE(%s, old.last_import_id), updated_at = %s "
+            "FROM profiles_staged AS new WHERE old.id = new.id",
+            [run and run.pk, now],
+        )
+        cursor.execute("DELETE FROM profiles_staged")
+
+
+def _copy(cursor: Any, statement: str, values: Iterable[tuple[Any, ...]]) -> None:
+    """Stream the rows through COPY; a connection pool's or debug wrapper's cursor has it under `cursor`."""
+    raw: psycopg.Cursor[Any] = cursor.cursor
+    with raw.copy(statement) as copy:
+        for row in values:
+            copy.write_row(row)
