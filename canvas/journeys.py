@@ -1,0 +1,174 @@
+"""Who is where in a Canvas: enter, advance, exit. The only writer of Entry and Move.
+
+All of it works on sets of users in SQL, so the number of queries depends on the number of steps alone. Every change
+holds the Canvas row: two launches, a tick and a stop of one Canvas follow each other.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, Max, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from canvas.models import Canvas, Entry, Move, Step, StepTotals
+from canvas.steps import kind_of
+from canvas.steps.base import PassingKind, WaitingKind
+from pinsync.profiles.models import Profile
+from pinsync.sql import insert_select
+
+log = logging.getLogger(__name__)
+
+USERS_PER_MOVE = 200_000  # users who go on in one transaction; at about 5 s a hundred thousand nobody waits long
+
+
+class NotActive(Exception):
+    """The Canvas lets nobody in: it is a draft, stopped or archived."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The way of users who start together. Steps are in a row, so all of them go the same way."""
+
+    passed: list[Step]
+    waits_in: Step | None
+    due_at: datetime | None
+
+    def last_state(self, now: datetime) -> dict[str, Any]:
+        """Return where an Entry stands at the end of the walk."""
+        if self.waits_in is None:
+            return {"state": Entry.State.EXITED, "step": None, "due_at": None, "exited_at": now}
+        return {"state": Entry.State.WAITING, "step": self.waits_in, "due_at": self.due_at, "exited_at": None}
+
+
+def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: datetime) -> Move:
+    """Let those of `profiles` in who may enter; they walk on at once, to the first wait or to the end.
+
+    Returns the Move with the number of users let in. Calling it again lets nobody in twice who may not re-enter.
+    Raises NotActive.
+    """
+    with transaction.atomic():
+        canvas = _hold(canvas.pk)
+        if canvas.state != Canvas.State.ACTIVE:
+            raise NotActive
+        walk = _walk(_steps(canvas), now)
+        move = Move.objects.create(canvas=canvas, kind=Move.Kind.ENTER, source=source, at=now)
+        move.users = insert_select(
+            Entry,
+            {
+                "canvas": canvas,
+                "profile": F("id"),
+                "turn": _turn(canvas),
+                "move": move,
+                "entered_at": now,
+                **walk.last_state(now),
+            },
+            may_enter(canvas, profiles),
+            ignore_conflicts=True,
+        )
+        _follow(move, walk, now)
+    log.info("Users entered canvas=%s move=%s users=%s source=%s", canvas.pk, move.pk, move.users, source)
+    return move
+
+
+def may_enter(canvas: Canvas, profiles: "QuerySet[Profile]") -> "QuerySet[Profile]":
+    """Return those of `profiles` whom the Canvas' re-entry rule lets in now.
+
+    Without re-entry: who never entered before; with it: who is not inside.
+    """
+    if profiles.query.is_sliced or profiles.query.combinator:
+        profiles = Profile.objects.filter(pk__in=profiles.values("pk"))
+    earlier = Entry.objects.filter(canvas=canvas, profile=OuterRef("pk"))
+    if canvas.reentry:
+        earlier = earlier.filter(state=Entry.State.WAITING)
+    return profiles.filter(~Exists(earlier), workspace=canvas.workspace_id)
+
+
+def advance_due(now: datetime) -> int:
+    """Send everybody on whose wait is over; return how many. What fails at one step holds up no other.
+
+    In a Canvas that is not active any more, they leave it.
+    """
+    due = Entry.objects.filter(step=OuterRef("pk"), state=Entry.State.WAITING, due_at__lte=now)
+    total = 0
+    for step in Step.objects.filter(Exists(due)):
+        try:
+            moved = USERS_PER_MOVE
+            while moved == USERS_PER_MOVE:
+                moved = _advance(step, now)
+                total += moved
+        except Exception:  # the others' waits are over, too; this step is tried again at the next tick
+            log.exception("Going on failed canvas=%s step=%s", step.canvas_id, step.pk)
+    return total
+
+
+def _advance(step: Step, now: datetime) -> int:
+    """Send up to USERS_PER_MOVE on in one transaction; return how many."""
+    with transaction.atomic():
+        canvas = _hold(step.canvas_id)
+        later = [other for other in _steps(canvas) if (other.position, other.pk) > (step.position, step.pk)]
+        walk = _walk(later, now) if canvas.state == Canvas.State.ACTIVE else Walk([], None, None)
+        due = Entry.objects.filter(step=step, state=Entry.State.WAITING, due_at__lte=now)
+        move = Move.objects.create(canvas=canvas, kind=Move.Kind.ADVANCE, step=step, at=now)
+        move.users = Entry.objects.filter(pk__in=due.order_by("due_at").values("pk")[:USERS_PER_MOVE]).update(
+            move=move, **walk.last_state(now)
+        )
+        if not move.users:
+            move.delete()  # another worker was first
+            return 0
+        if canvas.state == Canvas.State.ACTIVE:
+            _follow(move, walk, now, start=step)
+        else:
+            move.save(update_fields=["users"])
+    log.info("Users went on canvas=%s step=%s move=%s users=%s", canvas.pk, step.pk, move.pk, move.users)
+    return move.users
+
+
+def _hold(canvas_id: int) -> Canvas:
+    """Return the Canvas as it is now; until the transaction ends, nobody else changes it or moves its users."""
+    return Canvas.objects.select_for_update(no_key=True).get(pk=canvas_id)
+
+
+def _steps(canvas: Canvas) -> list[Step]:
+    return list(canvas.steps.select_related("sync__audience", "sync__ad_account"))
+
+
+def _walk(steps: list[Step], now: datetime) -> Walk:
+    passed: list[Step] = []
+    for step in steps:
+        kind = kind_of(step)
+        if isinstance(kind, WaitingKind):
+            return Walk(passed, step, kind.wait_until(step, now=now))
+        passed.append(step)
+    return Walk(passed, None, None)
+
+
+def _turn(canvas: Canvas) -> "Value | Coalesce":
+    if not canvas.reentry:
+        return Value(0)
+    earlier = Entry.objects.filter(canvas=canvas, profile=OuterRef("pk")).order_by().values("profile")
+    return Coalesce(Subquery(earlier.annotate(next=Max("turn") + 1).values("next")), 0)
+
+
+def _follow(move: Move, walk: Walk, now: datetime, *, start: Step | None = None) -> None:
+    """Hand the users of a move to the steps they pass, and count them. They waited in `start` before, if anywhere."""
+    move.save(update_fields=["users"])
+    if not move.users:
+        return
+    users = Profile.objects.filter(pk__in=Entry.objects.filter(move=move).values("profile"))
+    for step in walk.passed:
+        kind = kind_of(step)
+        if isinstance(kind, PassingKind):
+            kind.receive(step, users, now=now)
+    _count(move.users, walk, start)
+
+
+def _count(users: int, walk: Walk, start: Step | None) -> None:
+    entered = [*walk.passed, *([walk.waits_in] if walk.waits_in else [])]
+    proceeded = [*([start] if start else []), *walk.passed]
+    last = proceeded[-1:] if walk.waits_in is None else []
+    StepTotals.objects.bulk_create([StepTotals(step=step) for step in entered], ignore_conflicts=True)
+    for figure, steps in (("entered", entered), ("proceeded", proceeded), ("exited", last)):
+        StepTotals.objects.filter(step__in=steps).update(**{figure: F(figure) + users})

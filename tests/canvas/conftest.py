@@ -1,0 +1,144 @@
+"""A small shop whose workspace is connected to a partner, and the hands to build Canvases with."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from canvas.models import Canvas, Step
+from canvas.steps import kinds
+from integrations import registry
+from integrations.models import AdAccount, Audience, AudienceSync, Connection, Pace
+from pinsync.profiles.matching import MatchField, records
+from pinsync.profiles.models import Profile
+from pinsync.workspaces.models import Member, Role, User, Workspace
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+EVERYTHING = MatchField.EMAIL | MatchField.IDFA | MatchField.GAID
+
+
+def make_profile(workspace, external_id, email="", idfa="", gaid="", **attributes):
+    email_record, idfa_record, gaid_record = records(email, idfa, gaid)
+    return Profile(
+        workspace=workspace,
+        external_id=external_id,
+        email=email,
+        idfa=idfa,
+        gaid=gaid,
+        attributes=attributes,
+        email_record=email_record,
+        idfa_record=idfa_record,
+        gaid_record=gaid_record,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+
+
+def people(workspace, number, start=0):
+    """Make `number` profiles with e-mail addresses and return them all."""
+    Profile.objects.bulk_create(
+        (make_profile(workspace, f"u{n}", f"u{n}@example.com") for n in range(start, start + number)), batch_size=5000
+    )
+    return Profile.objects.filter(workspace=workspace)
+
+
+def add(canvas, kind, **settings):
+    """Append a step; a sync step takes `audience`, `operation` and `fields`."""
+    step = Step(canvas=canvas, kind=kind, name=str(kinds()[kind].default_name), position=canvas.steps.count() + 1)
+    if kind != "audience_sync":
+        step.settings = settings
+    kinds()[kind].prepare(step)
+    step.save()
+    if kind == "audience_sync" and settings:
+        audience = settings["audience"]
+        AudienceSync.objects.filter(pk=step.sync_id).update(
+            partner=audience.ad_account.connection.partner,
+            ad_account=audience.ad_account,
+            audience=audience,
+            operation=settings.get("operation", "add"),
+            match_fields=settings.get("fields", EVERYTHING),
+        )
+    return Step.objects.select_related("sync").get(pk=step.pk)
+
+
+@pytest.fixture
+def workspace(db):
+    return Workspace.objects.create(name="Shop", slug="shop")
+
+
+@pytest.fixture
+def alice(workspace):
+    """The Admin."""
+    return _member(workspace, "alice@example.com", Role.ADMIN)
+
+
+@pytest.fixture
+def erin(workspace):
+    """The Editor."""
+    return _member(workspace, "erin@example.com", Role.EDITOR)
+
+
+@pytest.fixture
+def bob(workspace):
+    """The Viewer."""
+    return _member(workspace, "bob@example.com", Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(db):
+    """An outsider, with a workspace of his own."""
+    return _member(Workspace.objects.create(name="Other", slug="other"), "charlie@example.com", Role.ADMIN)
+
+
+def _member(workspace, email, role):
+    user = User.objects.create_user(email, "correct horse")
+    Member.objects.create(workspace=workspace, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def partner():
+    return registry.partners()[0]
+
+
+@pytest.fixture
+def connection(workspace, partner):
+    Pace.objects.create(partner=partner.slug, partner_user_id="777")
+    return Connection.objects.create(
+        workspace=workspace,
+        partner=partner.slug,
+        partner_user_id="777",
+        partner_user_name="shop owner",
+        access_token="token",
+        refresh_token="refresh",
+        access_expires_at=NOON + timedelta(days=3650),
+        connected_at=NOON,
+    )
+
+
+@pytest.fixture
+def ad_account(connection):
+    return AdAccount.objects.create(
+        connection=connection, external_id="549", name="Shop Korea", state=AdAccount.State.CONNECTED, seen_at=NOON
+    )
+
+
+@pytest.fixture
+def audience(ad_account):
+    return Audience.objects.create(
+        ad_account=ad_account, external_id="2542", target_id="6431", name="Winter buyers", seen_at=NOON
+    )
+
+
+@pytest.fixture
+def canvas(workspace):
+    return Canvas.objects.create(workspace=workspace, name="Winter")
+
+
+@pytest.fixture
+def running(canvas, audience):
+    """An active Canvas with one sync step."""
+    add(canvas, "audience_sync", audience=audience)
+    Canvas.objects.filter(pk=canvas.pk).update(state=Canvas.State.ACTIVE, launched_at=NOON)
+    canvas.refresh_from_db()
+    return canvas
