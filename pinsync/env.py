@@ -2,8 +2,9 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
@@ -31,6 +32,13 @@ def env_int(name: str, default: int, *, least: int = 0) -> int:
     return int(value)
 
 
+def env_port(name: str, default: int) -> int:
+    value = env_int(name, default, least=1)
+    if value > 65535:
+        raise ImproperlyConfigured(f"{name} must be a port, a number from 1 to 65535, not “{value}”.")
+    return value
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     """Split at commas; blanks around and empty items are dropped."""
     return [item.strip() for item in env_str(name, default).split(",") if item.strip()]
@@ -49,12 +57,44 @@ def env_url(name: str, default: str, *, default_path: str) -> str:
     So `http://127.0.0.1:8100` and `http://127.0.0.1:8100/v5` mean the same to PINTEREST_API_URL.
     """
     value = env_str(name, default)
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(value)
+    if parts is None or parts.scheme not in ("http", "https"):
         raise ImproperlyConfigured(f"{name} must be an http or https address, not “{value}”.")
     if parts.path in ("", "/"):
         return parts._replace(path=default_path).geturl()
     return value
+
+
+def env_redis(name: str) -> str:
+    """Return a Redis address, or nothing. The refusal does not repeat it: it may hold a password."""
+    value = env_str(name)
+    parts = _parts(value)
+    if value and (parts is None or parts.scheme not in ("redis", "rediss")):
+        raise ImproperlyConfigured(f"{name} must look like redis://host:6379/0 (or be empty).")
+    return value
+
+
+def env_token_keys(name: str) -> list[str]:
+    """Return the keys that tokens are encrypted with. The refusal says which one is none, and never what it is."""
+    keys = env_list(name)
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"Key {number} of {name} is no key. One is made by: python -c "
+                "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+            ) from None
+    return keys
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address with a host and a possible port, else None."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:  # a bracket too many, a port that is none
+        return None
 
 
 def secret_file(path: Path, make: str) -> str:
@@ -66,15 +106,15 @@ def secret_file(path: Path, make: str) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         value = Fernet.generate_key().decode() if make == "fernet" else secrets.token_urlsafe(50)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        handle, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 600
+        with os.fdopen(handle, "w") as file:
             file.write(value)
         try:
             os.link(draft, path)
         except FileExistsError:
             pass  # another process was first; its secret counts
         finally:
-            draft.unlink()
+            os.unlink(draft)
     return path.read_text().strip()
 
 
@@ -96,7 +136,11 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
             },
             "TEST": {"NAME": data_dir / "test.sqlite3"},
         }
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # the refusal does not repeat the address: it may hold a password
+        parts, port = urlsplit(""), None
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise ImproperlyConfigured(
             "DATABASE_URL must look like postgres://user:password@host:5432/name (or be empty for SQLite)."
@@ -107,7 +151,7 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": dict(parse_qsl(parts.query)),

@@ -1,9 +1,6 @@
 """Settings, all from the environment (README, "Settings"), with safe defaults for one machine and no other service."""
 
-import sys
 from pathlib import Path
-
-from django.core.exceptions import ImproperlyConfigured
 
 from pinsync.env import (
     database,
@@ -11,7 +8,10 @@ from pinsync.env import (
     env_choice,
     env_int,
     env_list,
+    env_port,
+    env_redis,
     env_str,
+    env_token_keys,
     env_url,
     secret_file,
 )
@@ -26,7 +26,7 @@ SECRET_KEY = env_str("SECRET_KEY") or secret_file(DATA_DIR / "secret_key", "secr
 SECRET_KEY_FROM_ENV = bool(env_str("SECRET_KEY"))
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
-BASE_URL = env_str("PINSYNC_URL", f"http://127.0.0.1:{env_int('PORT', 8000, least=1)}").rstrip("/")
+BASE_URL = env_url("PINSYNC_URL", f"http://127.0.0.1:{env_port('PORT', 8000)}", default_path="").rstrip("/")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -78,7 +78,7 @@ TEMPLATES = [
 
 DATABASES = {"default": database(env_str("DATABASE_URL"), DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env_str("REDIS_URL")
+REDIS_URL = env_redis("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
@@ -93,7 +93,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = None if DEBUG else BASE_DIR / "staticfiles"  # collectstatic fills it; DEBUG needs no copy
 STATICFILES_DIRS = [BASE_DIR / "pinsync" / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
@@ -111,6 +111,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # --- Security -----------------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes ask a machine directly, past the proxy
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_PROXY", False) else None
 SECURE_HSTS_SECONDS = env_int("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
@@ -122,7 +123,7 @@ X_FRAME_OPTIONS = "DENY"
 API_REQUESTS_PER_MINUTE = env_int("PINSYNC_API_REQUESTS_PER_MINUTE", 600, least=1)  # of one API key
 
 # Newest first: the first key encrypts, all of them decrypt (manage.py rotate_token_keys).
-TOKEN_KEYS = env_list("PINSYNC_TOKEN_KEYS") or [secret_file(DATA_DIR / "token_key", "fernet")]
+TOKEN_KEYS = env_token_keys("PINSYNC_TOKEN_KEYS") or [secret_file(DATA_DIR / "token_key", "fernet")]
 TOKEN_KEYS_FROM_ENV = bool(env_list("PINSYNC_TOKEN_KEYS"))
 
 # --- People ---------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ EMAIL_BACKEND = (
     else "django.core.mail.backends.console.EmailBackend"
 )
 EMAIL_HOST = EMAIL_URL_HOST or "localhost"
-EMAIL_PORT = env_int("EMAIL_PORT", 587, least=1)
+EMAIL_PORT = env_port("EMAIL_PORT", 587)
 EMAIL_HOST_USER = env_str("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env_str("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", bool(EMAIL_URL_HOST))
@@ -166,11 +167,12 @@ AUDIENCE_PARTNERS = ["integrations.pinterest.partner.Pinterest"]
 
 # Without an app of one's own, Pinsync talks to the bundled sandbox; with one, to the real Pinterest.
 # Both addresses given from outside always win: somebody may put a proxy in between.
-SANDBOX_PORT = env_int("SANDBOX_PORT", 8100, least=1)
+SANDBOX_PORT = env_port("SANDBOX_PORT", 8100)
 PINTEREST_SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
 PINTEREST_APP_ID = env_str("PINTEREST_APP_ID", "1000001")
 PINTEREST_APP_SECRET = env_str("PINTEREST_APP_SECRET", "sandbox-secret")
 PINTEREST_APP_FROM_ENV = bool(env_str("PINTEREST_APP_ID"))
+PINTEREST_SECRET_FROM_ENV = bool(env_str("PINTEREST_APP_SECRET"))
 PINTEREST_API_URL = env_url(
     "PINTEREST_API_URL",
     "https://api.pinterest.com/v5" if PINTEREST_APP_FROM_ENV else f"{PINTEREST_SANDBOX_URL}/v5",
@@ -192,7 +194,7 @@ RECORDS_PER_REQUEST = env_int("PINSYNC_RECORDS_PER_REQUEST", 0)
 SENDERS = env_int("PINSYNC_SENDERS", 24, least=1)  # threads of one delivery task, started as needed
 DELIVERY_SEATS = env_int("PINSYNC_DELIVERY_SEATS", 2, least=1)  # processes that deliver at once, over all machines
 # What every tick rings for; each is quick, and safe to run twice.
-TICK_TASKS = ["integrations.tasks.tick", "canvas.tasks.tick"]
+TICK_TASKS = ["integrations.tasks.tick", "canvas.tasks.tick", "pinsync.profiles.tasks.tick"]
 WORKERS = env_int("PINSYNC_WORKERS", 3, least=1)  # processes of one `manage.py worker`
 
 # Why these values: each was measured; the worker's docstring says what breaks without them.
@@ -227,6 +229,3 @@ LOGGING = {
         "level": env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     },
 }
-
-if DEBUG is False and ALLOWED_HOSTS == [] and "check" not in sys.argv and "collectstatic" not in sys.argv:
-    raise ImproperlyConfigured("With DEBUG=false, ALLOWED_HOSTS must name the hosts that Pinsync answers to.")

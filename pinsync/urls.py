@@ -1,6 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from pinsync import health
+
 urlpatterns = [
     path("", include("pinsync.workspaces.urls")),
     path("", include("pinsync.profiles.urls")),
@@ -8,4 +10,6 @@ urlpatterns = [
     path("", include("canvas.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
 ]

@@ -1,0 +1,104 @@
+""".ci/run: everything that must hold before a change is merged. Standard library only.
+
+Every step runs, so that one look shows all that is wrong.
+"""
+
+import base64
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
+from foreground import ROOT, Asked, Failed, Foreground, tell
+
+POSTGRESQL = "postgres://postgres@127.0.0.1/pinsync"
+TEST_DATA = ("customers-5k.csv", "customers-5k.expected.json", "openapi-v5.23-audiences.json")
+ANSWERS = """
+import sys, psycopg
+from urllib.parse import urlsplit
+try:
+    psycopg.connect(urlsplit(sys.argv[1])._replace(path="/postgres").geturl(), connect_timeout=5).close()
+except psycopg.OperationalError as error:
+    sys.exit(str(error))
+"""
+
+
+def check_test_data() -> None:
+    """Raises Failed when the files are missing without which tests would skip; here nothing may be skipped for that."""
+    folder = Path(os.environ.get("PINSYNC_TEST_DATA") or ROOT / "tests" / "data")
+    missing = [name for name in TEST_DATA if not (folder / name).is_file()]
+    if missing:
+        raise Failed(f"{', '.join(missing)} missing in {folder}. PINSYNC_TEST_DATA names another folder.")
+
+
+def production() -> dict[str, str]:
+    """Return an environment such as README, “Production”, asks for."""
+    return inherited() | {
+        "DEBUG": "false",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "PINSYNC_TOKEN_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "PINSYNC_URL": "https://pinsync.example.com",
+        "ALLOWED_HOSTS": "pinsync.example.com",
+        "DATABASE_URL": "postgres://pinsync@database.example.com/pinsync",
+        "REDIS_URL": "redis://cache.example.com:6379/0",
+        "WEB_CONCURRENCY": "2",
+        "EMAIL_HOST": "mail.example.com",
+        "PINTEREST_APP_ID": "1234567",
+        "PINTEREST_APP_SECRET": "a-secret-for-the-check",
+        "PINTEREST_API_URL": "",
+        "PINTEREST_OAUTH_URL": "",
+    }
+
+
+def run(foreground: Foreground) -> list[str]:
+    """Run all steps and return the names of those that failed."""
+    failed: list[str] = []
+
+    def step(name: str, command: list[str | Path], env: dict[str, str]) -> None:
+        print(f"== {name}", flush=True)
+        if foreground.follow(command, env):
+            failed.append(name)
+
+    plain = inherited() | {"CI": "true"}
+    plain.setdefault("PINSYNC_DATA_DIR", str(ROOT / "var" / "ci"))
+    server = plain.pop("DATABASE_URL", "") or POSTGRESQL
+    python, manage = [PYTHON, "-m"], [PYTHON, ROOT / "manage.py"]
+    step("ruff check", [*python, "ruff", "check", "."], plain)
+    step("ruff format", [*python, "ruff", "format", "--check", "."], plain)
+    step("mypy", [*python, "mypy"], plain)
+    step("migrations", [*manage, "makemigrations", "--check", "--dry-run"], plain)
+    step(
+        "check --deploy",
+        [*manage, "check", "--deploy", "--fail-level", "WARNING"],
+        production() | {"PINSYNC_DATA_DIR": plain["PINSYNC_DATA_DIR"]},
+    )
+    tests: list[str | Path] = [ROOT / "bin" / "test"]
+    step("tests on SQLite", tests, plain)
+    if foreground.follow([PYTHON, "-c", ANSWERS, server], plain):
+        tell("No PostgreSQL answers. DATABASE_URL names one whose user may make databases.")
+        failed.append("tests on PostgreSQL")
+    else:
+        step("tests on PostgreSQL", tests, plain | {"DATABASE_URL": server})
+    return failed
+
+
+def main() -> int:
+    foreground = Foreground()
+    try:
+        check_python()
+        check_test_data()
+        prepare(foreground, DEVELOPMENT)
+        failed = run(foreground)
+    except Failed as problem:
+        tell(str(problem))
+        return 1
+    except Asked as asked:
+        return 128 + asked.signum
+    if failed:
+        tell(f"Failed: {', '.join(failed)}.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""bin/test: the tests, on SQLite unless DATABASE_URL says otherwise. Standard library only."""
+
+import os
+import sys
+
+from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
+from foreground import ROOT, Asked, Failed, Foreground
+
+# Tests start from the defaults, whatever the person who runs them has set for a server.
+KEPT = ("DATABASE_URL", "PINSYNC_DATA_DIR", "PINSYNC_TEST_DATA")
+OURS = (
+    "DEBUG",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "PORT",
+    "SANDBOX_PORT",
+    "BIND",
+    "REDIS_URL",
+    "WEB_CONCURRENCY",
+    "BEHIND_PROXY",
+    "LOG_LEVEL",
+    "DEFAULT_FROM_EMAIL",
+)
+PREFIXES = ("PINSYNC_", "PINTEREST_", "EMAIL_", "SECURE_", "DJANGO_")
+
+
+def settings_of_tests() -> dict[str, str]:
+    """Return the environment for pytest: the embedded profile with a data folder of its own."""
+    env = {
+        name: value
+        for name, value in inherited().items()
+        if name in KEPT or not (name in OURS or name.startswith(PREFIXES))
+    }
+    env.setdefault("PINSYNC_DATA_DIR", str(ROOT / "var" / "test"))
+    env["DJANGO_SETTINGS_MODULE"] = "pinsync.settings"
+    env["DEBUG"] = "true"
+    return env
+
+
+def main() -> None:
+    foreground = Foreground()
+    try:
+        check_python()
+        prepare(foreground, DEVELOPMENT)
+    except Failed as problem:
+        sys.exit(str(problem))
+    except Asked as asked:
+        sys.exit(128 + asked.signum)
+    os.chdir(ROOT)
+    # In our place: signals and the exit code are pytest's own.
+    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *sys.argv[1:]], settings_of_tests())  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
