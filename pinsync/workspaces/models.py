@@ -91,6 +91,26 @@ class Member(models.Model):
         return Role(self.role).rank >= Role(role).rank
 
 
+class Invitation(models.Model):
+    """Somebody without an account who becomes a member on signing up with this address.
+
+    Nothing but the address counts, and signing up proves it: there is no link that could be passed on.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(max_length=10, choices=Role.choices)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("workspace", "email"), name="invited_once_per_workspace"),)
+        indexes = (models.Index(fields=("email",), name="invitation_by_email"),)  # on every sign-in
+
+    def __str__(self) -> str:
+        return f"Invitation {self.pk}: {self.role}"
+
+
 class ApiKey(models.Model):
     """A program's way in. Only the SHA-256 of the key is kept; the key itself is shown once."""
 

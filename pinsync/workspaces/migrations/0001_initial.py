@@ -103,4 +103,19 @@ class Migration(migrations.Migration):
             model_name='auditevent',
             index=models.Index(fields=['workspace', '-id'], name='audit_of_workspace'),
         ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('email', models.EmailField(max_length=254, verbose_name='e-mail address')),
+                ('role', models.CharField(choices=[('admin', 'Admin'), ('editor', 'Editor'), ('viewer', 'Viewer')], max_length=10)),
+                ('expires_at', models.DateTimeField()),
+                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='workspaces.workspace')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['email'], name='invitation_by_email')],
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'email'), name='invited_once_per_workspace')],
+            },
+        ),
     ]
