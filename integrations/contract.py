@@ -134,6 +134,7 @@ class AudiencePartner(ABC):
     users_per_request: int
     records_per_request: int
     seconds_between_writes: float  # between the starts of two write requests of one partner user
+    longest_name: int  # characters, of an audience
     smallest_reported_size: int  # the partner hides the size of a smaller audience
     refresh_before: timedelta  # refresh a token that has less than this to live
 

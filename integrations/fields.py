@@ -1,4 +1,4 @@
-"""A text column that only holders of PINSYNC_TOKEN_KEYS can read."""
+"""Columns of our own: one that only holders of PINSYNC_TOKEN_KEYS can read, one to search names by."""
 
 from typing import Any
 
@@ -40,3 +40,25 @@ class EncryptedField(models.TextField):
 
     def get_lookup(self, lookup_name: str) -> Any:
         raise TypeError("An encrypted column cannot be searched.")
+
+
+def fold(text: str) -> str:
+    """Return `text` as names are compared: without regard to case, in every script and on every database."""
+    return text.casefold()
+
+
+class FoldedField(models.CharField):  # type: ignore[type-arg]
+    """A copy of another column of the row as `fold` gives it. SQLite's LIKE knows upper and lower case in ASCII only."""
+
+    def __init__(self, *args: Any, of: str = "", **kwargs: Any) -> None:
+        self.of = of
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "of": self.of}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        value = fold(str(getattr(model_instance, self.of)))[: self.max_length]
+        setattr(model_instance, self.attname, value)
+        return value

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from integrations.fields import FoldedField
 from integrations.models.connection import AdAccount
 
 
@@ -22,6 +23,7 @@ class Audience(models.Model):
     external_id = models.CharField(max_length=40, null=True, blank=True)
     target_id = models.CharField(max_length=40, blank=True)
     name = models.CharField(max_length=300)
+    name_folded = FoldedField(of="name", max_length=600, editable=False)  # what searching and sorting go by
     description = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.READY)
     failure = models.CharField(max_length=40, blank=True)  # errors.py code, while FAILED or GONE
@@ -30,17 +32,29 @@ class Audience(models.Model):
     made_here = models.BooleanField(default=False)
     created_at = models.DateTimeField(null=True, blank=True)  # at the partner
     seen_at = models.DateTimeField()  # when status and size were read
+    began_at = models.DateTimeField(null=True, blank=True)  # creation, by us
+    lease_until = models.DateTimeField(null=True, blank=True)  # while CREATING: somebody is at it, or waits until then
 
     class Meta:
-        ordering = ("name", "id")
+        ordering = ("name_folded", "id")
         constraints = (
             models.UniqueConstraint(fields=("ad_account", "external_id"), name="audience_once_per_ad_account"),
+            models.UniqueConstraint(
+                fields=("ad_account", "name_folded"),
+                condition=models.Q(state="creating"),
+                name="audience_created_once_at_a_time",
+            ),
             models.CheckConstraint(
                 condition=~models.Q(state="ready") | (models.Q(external_id__isnull=False) & ~models.Q(target_id="")),
                 name="audience_ready_has_ids",
             ),
         )
-        indexes = (models.Index(fields=("ad_account", "name"), name="audience_by_name"),)
+        indexes = (
+            # the combobox: a page by name
+            models.Index(fields=("ad_account", "name_folded", "id"), name="audience_by_name"),
+            # upkeep: creations to take up again
+            models.Index(fields=("lease_until",), condition=models.Q(state="creating"), name="audience_creating"),
+        )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.external_id or 'no id yet'})"

@@ -30,6 +30,11 @@ class Connection(models.Model):
     access_expires_at = models.DateTimeField(null=True, blank=True)
     refresh_expires_at = models.DateTimeField(null=True, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
+    # Counts the writes of tokens. Whoever judged or replaced a token says which one it was: a late verdict on an old
+    # token changes nothing.
+    generation = models.PositiveIntegerField(default=0)
+    refresh_lease = models.UUIDField(null=True, blank=True)  # of the one process that refreshes now
+    refresh_lease_until = models.DateTimeField(null=True, blank=True)
     connected_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     connected_at = models.DateTimeField()
     broken_at = models.DateTimeField(null=True, blank=True)

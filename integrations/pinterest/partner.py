@@ -54,6 +54,7 @@ class Pinterest(AudiencePartner):
     users_per_request = limits.USERS_PER_REQUEST
     records_per_request = limits.RECORDS_PER_REQUEST
     seconds_between_writes = limits.SECONDS_BETWEEN_WRITES
+    longest_name = limits.LONGEST_NAME
     smallest_reported_size = limits.SMALLEST_REPORTED_SIZE
     refresh_before = limits.REFRESH_BEFORE
 
