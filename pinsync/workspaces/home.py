@@ -9,7 +9,7 @@ from pinsync.workspaces.models import Workspace
 
 @dataclass(frozen=True)
 class Panel:
-    """A template and what it needs beside `workspace`; rendered inside one card of the home page."""
+    """A template and its context, which the template finds under `panel`; it brings its own card."""
 
     template: str
     context: dict[str, Any] = field(default_factory=dict)
