@@ -225,6 +225,7 @@ Q_CLUSTER = {
 # per process, which pinsync.E003 refuses as soon as there are several.
 SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["django_ratelimit.E003", "django_ratelimit.W001"]
 
+LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -232,6 +233,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {
         "handlers": ["console"],
-        "level": env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        "level": LOG_LEVEL,
     },
+    # It says two lines for every task, and there are several a second.
+    "loggers": {"django-q": {"level": "INFO" if LOG_LEVEL == "DEBUG" else "WARNING"}},
 }

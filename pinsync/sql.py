@@ -1,7 +1,8 @@
 """SQL that Django's ORM cannot say: INSERT … SELECT, so that sets of users never pass through Python."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
@@ -34,6 +35,38 @@ def _expression(field: "models.Field[Any, Any]", value: Any) -> Combinable:
     return _Constant(value, getattr(field, "target_field", field))
 
 
+@dataclass(frozen=True)
+class Insert:
+    """Rows of `model`, one for each row of `queryset`.
+
+    `columns` says what stands in each field of `model` (by field name or column name, "profile" or "profile_id"): an
+    expression over the rows of `queryset`, or one value for all. Name every field that may not be NULL: Django's
+    defaults are not applied. With `ignore_conflicts`, rows that a unique constraint forbids are left out; every other
+    constraint still raises IntegrityError.
+    """
+
+    model: type[models.Model]
+    columns: Mapping[str, Any]
+    queryset: "models.QuerySet[Any, Any]"
+    ignore_conflicts: bool = False
+
+    def sql(self, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        """Raises EmptyResultSet when the queryset can have no rows."""
+        fields = [self.model._meta.get_field(name) for name in self.columns]
+        chosen = {
+            f"insert_{place}": _expression(field, value)  # type: ignore[arg-type]
+            for place, (field, value) in enumerate(zip(fields, self.columns.values(), strict=True))
+        }
+        query = self.queryset.annotate(**chosen).values_list(*chosen).query
+        select, params = query.get_compiler(connection=connection).as_sql()
+        quote = connection.ops.quote_name
+        into = ", ".join(quote(field.column) for field in fields)  # type: ignore[union-attr, arg-type]
+        if self.ignore_conflicts:
+            # The WHERE keeps SQLite from reading ON CONFLICT as the ON of a join; INSERT OR IGNORE would hide more.
+            select = f"SELECT * FROM ({select}) AS chosen WHERE true ON CONFLICT DO NOTHING"
+        return f"INSERT INTO {quote(self.model._meta.db_table)} ({into}) {select}", tuple(params)
+
+
 def insert_select(
     model: type[models.Model],
     columns: Mapping[str, Any],
@@ -41,29 +74,39 @@ def insert_select(
     *,
     ignore_conflicts: bool = False,
 ) -> int:
-    """Insert one row of `model` for each row of `queryset`, in one statement; return the number of rows inserted.
-
-    `columns` says what stands in each field of `model` (by field name or column name, "profile" or "profile_id"): an
-    expression over the rows of `queryset`, or one value for all. Name every field that may not be NULL: Django's
-    defaults are not applied. With `ignore_conflicts`, rows that a unique constraint forbids are left out; every other
-    constraint still raises IntegrityError.
-    """
+    """Run one Insert in one statement and return the number of rows inserted."""
     connection = connections[queryset.db]
-    fields = [cast("models.Field[Any, Any]", model._meta.get_field(name)) for name in columns]
-    chosen = {
-        f"insert_{place}": _expression(field, value)
-        for place, (field, value) in enumerate(zip(fields, columns.values(), strict=True))
-    }
-    rows = queryset.annotate(**chosen).values_list(*chosen).query
     try:
-        sql, params = rows.get_compiler(connection=connection).as_sql()
+        sql, params = Insert(model, columns, queryset, ignore_conflicts).sql(connection)
     except EmptyResultSet:
         return 0
-    quote = connection.ops.quote_name
-    into = ", ".join(quote(str(field.column)) for field in fields)
-    if ignore_conflicts:
-        # The WHERE keeps SQLite from reading ON CONFLICT as the ON of a join; INSERT OR IGNORE would hide more.
-        sql = f"SELECT * FROM ({sql}) AS chosen WHERE true ON CONFLICT DO NOTHING"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {quote(model._meta.db_table)} ({into}) {sql}", params)
+        cursor.execute(sql, params)
         return cursor.rowcount
+
+
+def insert_selects(*inserts: Insert) -> list[int]:
+    """Run several Inserts that see the same moment; return the rows that each inserted.
+
+    On PostgreSQL they are one statement: of two, the second would see what others committed in between, and a row that
+    moves from one queryset to the other would be in both or in neither. A SQLite transaction sees one moment anyway.
+    """
+    connection = connections[inserts[0].queryset.db]
+    if connection.vendor != "postgresql" or len(inserts) == 1:
+        return [insert_select(i.model, i.columns, i.queryset, ignore_conflicts=i.ignore_conflicts) for i in inserts]
+    parts: list[str] = []
+    params: list[Any] = []
+    places: dict[int, int] = {}
+    for number, insert in enumerate(inserts):
+        try:
+            sql, values = insert.sql(connection)
+        except EmptyResultSet:
+            continue
+        places[number] = len(parts)
+        parts.append(f"i{number} AS ({sql} RETURNING 1)")
+        params.extend(values)
+    counts = ", ".join(f"(SELECT count(*) FROM i{number})" for number in places)
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {', '.join(parts)} SELECT {counts}", params)
+        row = cursor.fetchone()
+    return [int(row[places[number]]) if number in places else 0 for number in range(len(inserts))]

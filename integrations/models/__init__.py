@@ -11,7 +11,7 @@ from integrations.models.delivery import (
     SyncReason,
     SyncTotals,
 )
-from integrations.models.worker import Heartbeat, Tick
+from integrations.models.worker import Heartbeat, Seat, Tick
 
 __all__ = [
     "AdAccount",
@@ -27,6 +27,7 @@ __all__ = [
     "Lane",
     "Operation",
     "Pace",
+    "Seat",
     "SyncMinute",
     "SyncReason",
     "SyncTotals",

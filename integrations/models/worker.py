@@ -19,13 +19,26 @@ class Tick(models.Model):
         return "Tick"
 
 
+class Seat(models.Model):
+    """One of the few places at which a process may deliver; leased, so that a dead holder's falls free.
+
+    Without it every tick that finds a delivery still running would tie up one more worker process.
+    """
+
+    number = models.PositiveSmallIntegerField(unique=True)
+    holder = models.UUIDField(null=True, blank=True)
+    until = models.FloatField(default=0)  # seconds since the epoch
+
+    def __str__(self) -> str:
+        return f"Seat {self.number}"
+
+
 class Heartbeat(models.Model):
-    """One `manage.py worker`: when its parent ticked and when one of its children last ran a task."""
+    """One `manage.py worker`: alive as long as its parent writes the time here, every second."""
 
     name = models.CharField(max_length=200, unique=True)  # host and process id
     started_at = models.DateTimeField()
     parent_at = models.DateTimeField()
-    task_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.name

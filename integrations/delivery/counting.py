@@ -1,0 +1,91 @@
+"""The figures of a sync, moved in the transaction that moves the users.
+
+A `tally` collects what one transaction changes and writes it at its end, in the order of sync ids: two transactions
+that count the same syncs can't lock each other out, and a long one holds the rows for a moment only.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+
+from django.db import connection, transaction
+
+FIGURES = ("entered", "synced", "not_synced", "pending", "errored")
+
+
+class Tally:
+    """What one transaction changes, by sync."""
+
+    def __init__(self) -> None:
+        self.figures: dict[int, Counter[str]] = {}
+        self.reasons: Counter[tuple[int, str]] = Counter()
+
+    def move(self, sync_id: int, **changes: int) -> None:
+        """Add changes such as `pending=-3, synced=3` to a sync's figures."""
+        self.figures.setdefault(sync_id, Counter()).update(changes)
+
+    def because(self, sync_id: int, reason: str, users: int) -> None:
+        """Count users who ended (or, negative, no longer end) not synced or errored for a reason."""
+        self.reasons[sync_id, reason] += users
+
+
+_current: ContextVar[Tally | None] = ContextVar("tally", default=None)
+
+
+@contextmanager
+def tally(now: datetime) -> Iterator[Tally]:
+    """Collect changes and write them when the outermost `tally` ends. Only inside a transaction."""
+    outer = _current.get()
+    if outer is not None:
+        yield outer
+        return
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("Figures move only together with their users.")
+    mine = Tally()
+    token = _current.set(mine)
+    try:
+        yield mine
+    finally:
+        _current.reset(token)
+    _write(mine, now)
+
+
+def _write(mine: Tally, now: datetime) -> None:
+    minute = now.replace(second=0, microsecond=0)
+    with connection.cursor() as cursor:
+        for sync_id in sorted(mine.figures):
+            changes = [mine.figures[sync_id][figure] for figure in FIGURES]
+            if not any(changes):
+                continue
+            cursor.execute(_MOVE_TOTALS, [*changes, sync_id])
+            if cursor.rowcount == 0:
+                cursor.execute(_FIRST_TOTALS, [sync_id, *changes])
+            cursor.execute(_MOVE_MINUTE, [sync_id, connection.ops.adapt_datetimefield_value(minute), *changes])
+        for (sync_id, reason), users in sorted(mine.reasons.items()):
+            if users > 0:
+                cursor.execute(_MORE_REASON, [sync_id, reason, users])
+            elif users < 0:
+                cursor.execute(_LESS_REASON, [-users, sync_id, reason])
+
+
+def _sums(table: str) -> str:
+    return ", ".join(f"{figure} = {table}.{figure} + excluded.{figure}" for figure in FIGURES)
+
+
+_COLUMNS = ", ".join(FIGURES)
+_MOVE_TOTALS = f"UPDATE integrations_synctotals SET {', '.join(f'{f} = {f} + %s' for f in FIGURES)} WHERE sync_id = %s"
+_FIRST_TOTALS = (
+    f"INSERT INTO integrations_synctotals (sync_id, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"
+    f" ON CONFLICT (sync_id) DO UPDATE SET {_sums('integrations_synctotals')}"
+)
+_MOVE_MINUTE = (
+    f"INSERT INTO integrations_syncminute (sync_id, minute, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    f" ON CONFLICT (sync_id, minute) DO UPDATE SET {_sums('integrations_syncminute')}"
+)
+_MORE_REASON = (
+    "INSERT INTO integrations_syncreason (sync_id, reason, users) VALUES (%s, %s, %s)"
+    " ON CONFLICT (sync_id, reason) DO UPDATE SET users = integrations_syncreason.users + excluded.users"
+)
+_LESS_REASON = "UPDATE integrations_syncreason SET users = users - %s WHERE sync_id = %s AND reason = %s"

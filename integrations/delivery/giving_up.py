@@ -1,0 +1,92 @@
+"""After 13 hours a user is given up: errored, with the last reason, kept for Retry."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from integrations.delivery import claiming, settling
+from integrations.delivery.writing import writing
+from integrations.models import AdAccount, Arrival, Audience, Batch, Connection
+
+AT_ONCE = 10_000  # users given up in one transaction
+
+
+def give_up(now: datetime) -> int:
+    """Give up everybody whose time is over; return how many batches and groups of arrivals that were."""
+    ended = 0
+    for batch in Batch.objects.filter(state=Batch.State.WAITING, gives_up_at__lte=now):
+        # For a batch that was retried the clock began at the retry, so all of its users are due together.
+        before = now - (batch.gives_up_at - batch.oldest_entered_at)
+        ended += settling.split_off_expired(batch, entered_before=before, now=now) is not None
+    before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
+    for audience_id, operation in _lanes_with_expired(before):
+        while _give_up_arrivals(audience_id, operation, before, now):
+            ended += 1
+    return ended
+
+
+def _lanes_with_expired(before: datetime) -> list[tuple[int, str]]:
+    """Return the lanes whose oldest arrival is expired: one index look-up a lane."""
+    found: list[tuple[int, str]] = []
+    audience_id = 0
+    while True:
+        first = (
+            Arrival.objects.filter(audience_id__gt=audience_id)
+            .order_by("audience_id")
+            .values_list("audience_id", flat=True)
+            .first()
+        )
+        if first is None:
+            return found
+        audience_id = first
+        for operation in ("remove", "add"):
+            oldest = _lane(audience_id, operation).values_list("entered_at", flat=True).first()
+            if oldest is not None and oldest <= before:
+                found.append((audience_id, operation))
+
+
+def _lane(audience_id: int, operation: str) -> QuerySet[Arrival]:
+    return Arrival.objects.filter(audience_id=audience_id, operation=operation).order_by("id")
+
+
+def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: datetime) -> bool:
+    """End the oldest expired arrivals of a lane in a batch of their own; return whether there were any."""
+    with writing():
+        arrivals = claiming.take_expired(audience_id, operation, before, AT_ONCE, now)
+        if not arrivals:
+            return False
+        batch = Batch.objects.create(
+            audience_id=audience_id,
+            operation=operation,
+            state=Batch.State.ERRORED,
+            users=len(arrivals),
+            oldest_entered_at=arrivals[0].entered_at,
+            gives_up_at=now,
+            created_at=now,
+            next_attempt_at=now,
+            settled_at=now,
+            reason=why_waiting(audience_id, operation),
+        )
+        claiming.append(arrivals, audience_id, operation, batch_id=batch.pk)
+        settling.end_errored(batch, batch.reason, now)
+    return True
+
+
+def why_waiting(audience_id: int, operation: str) -> str:
+    """Return the code of what holds a lane up (reasons.py)."""
+    audience = Audience.objects.select_related("ad_account__connection").get(pk=audience_id)
+    account, link = audience.ad_account, audience.ad_account.connection
+    if link.state != Connection.State.CONNECTED:
+        return "invalid_token"
+    if audience.state == Audience.State.GONE:
+        return "audience_gone"
+    if account.state != AdAccount.State.CONNECTED:
+        return "ad_account_access"
+    last = (
+        Batch.objects.filter(audience_id=audience_id, operation=operation, state__in=Batch.OPEN, reason__gt="")
+        .order_by("-pk")
+        .values_list("reason", flat=True)
+        .first()
+    )
+    return last or "partner_unavailable"

@@ -1,0 +1,119 @@
+"""What is due: the lanes (audience and operation) that have something to send, in the order in which to serve them.
+
+Nothing here counts: the lanes are found by skipping through the index of the waiting table, so the cost grows with
+the number of lanes, not of users.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from integrations.delivery.clock import clock_sql, greatest_sql
+from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Lane, Operation, Pace, Tick
+
+# Batches of one lane that may wait for a retry before no new ones are made: enough that one refused request does not
+# hold up the others, few enough that an outage leaves the users where they are cheap to keep.
+MOST_FAILING = 8
+
+
+@dataclass(frozen=True)
+class DueLane:
+    """Something to send for one audience and operation."""
+
+    audience_id: int
+    operation: str
+    partner: str
+    connection_id: int
+    pace_id: int
+    served_at: float  # seconds since the epoch; audiences take turns by it
+    next_slot_in: float  # seconds until the partner user's next free slot
+    retries: bool  # a batch waits for its next attempt
+    fresh: bool  # arrivals are due
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """Removals first, then audiences in turn."""
+        return self.operation != Operation.REMOVE, self.served_at
+
+
+_T = {
+    "arrival": Arrival._meta.db_table,
+    "batch": Batch._meta.db_table,
+    "audience": Audience._meta.db_table,
+    "account": AdAccount._meta.db_table,
+    "connection": Connection._meta.db_table,
+    "pace": Pace._meta.db_table,
+    "lane": Lane._meta.db_table,
+    "tick": Tick._meta.db_table,
+}
+
+
+def _query() -> str:
+    clock = clock_sql()
+    next_slot = greatest_sql("p.next_slot", "p.blocked_until", clock)
+    return f"""
+WITH RECURSIVE waiting(id) AS (
+    SELECT min(audience_id) FROM {_T["arrival"]}
+    UNION ALL
+    SELECT (SELECT min(a.audience_id) FROM {_T["arrival"]} a WHERE a.audience_id > waiting.id)
+    FROM waiting WHERE waiting.id IS NOT NULL
+), busy(id) AS (
+    SELECT id FROM waiting WHERE id IS NOT NULL
+    UNION
+    SELECT audience_id FROM {_T["batch"]} WHERE state IN ('waiting', 'sending')
+), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add')
+SELECT busy.id, o.name, c.partner, c.id, p.id, COALESCE(l.served_at, 0), {next_slot} - {clock},
+    (SELECT min(b.next_attempt_at) FROM {_T["batch"]} b
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.state = 'waiting'),
+    (SELECT min(b.lease_until) FROM {_T["batch"]} b
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.state = 'sending'),
+    (SELECT count(*) FROM {_T["batch"]} b
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.state IN ('waiting', 'sending') AND b.attempts > 0
+        AND b.reason > ''),
+    (SELECT a.entered_at FROM {_T["arrival"]} a
+      WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1),
+    (SELECT a.id FROM {_T["arrival"]} a
+      WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1 OFFSET %s)
+FROM busy
+JOIN {_T["audience"]} u ON u.id = busy.id AND u.state IN ('ready', 'gone')
+JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
+JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
+JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
+LEFT JOIN {_T["lane"]} l ON l.audience_id = busy.id
+CROSS JOIN operations o
+"""
+
+
+def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane]:
+    """Return what may be sent now, first things first.
+
+    Arrivals are due when they came before the last tick (`flushed_at`), or when a full batch of them waits.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_query(), [full - 1])
+        rows = cursor.fetchall()
+    found = []
+    for audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, oldest, full_id in rows:
+        retries = _reached(retry_at, now) or _reached(lease_until, now)
+        fresh = failing < MOST_FAILING and (full_id is not None or _reached(oldest, flushed_at))
+        if retries or fresh:
+            found.append(
+                DueLane(audience, operation, partner, conn, pace, served, max(float(slot), 0.0), retries, fresh)
+            )
+    return sorted(found, key=lambda lane: lane.order)
+
+
+def _reached(moment: datetime | str | None, now: datetime) -> bool:
+    """Return whether a moment of a raw query has come; SQLite gives it as text."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment is not None and moment <= now
+
+
+def flushed_at() -> datetime:
+    """Return the last tick: whoever arrived before it has waited long enough."""
+    last = Tick.objects.filter(pk=1).values_list("last_at", flat=True).first()
+    return datetime.fromtimestamp(last or 0, tz=UTC)

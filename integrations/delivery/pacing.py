@@ -1,0 +1,124 @@
+"""When the next write request of a partner user may start: one row that all workers and machines share.
+
+Starts are spaced, not counted: a bucket of seven tokens lets fourteen requests into one second, spacing never does.
+The row is moved by one UPDATE, so two reservations can't get the same slot.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection, transaction
+
+from integrations import registry
+from integrations.delivery.clock import clock_sql, greatest_sql
+from integrations.errors import RateLimited
+from integrations.models import Connection, Pace
+
+# A start that comes later than this after its slot would crowd the next one: the slot is void, another is taken.
+# 8 starts span 7 gaps; 7 gaps less this still exceed a second (and 400 gaps less this, a minute).
+LATEST_START = 0.025
+MARGIN = 1.0012  # stretches 150 ms to 150.18 ms: 400 gaps then outlast a minute by more than LATEST_START
+
+LONGEST_WAIT = 2.0  # a slot further away is not taken; the work comes back later
+MOST_SLOWDOWN = 16.0
+RECOVERY = 0.9  # of the slowdown remains after each accepted request
+
+
+@dataclass(frozen=True)
+class TurnTooFar(Exception):
+    """The next free slot is `seconds` away, further than the caller would wait."""
+
+    seconds: float
+
+
+def pace_of(connection_: Connection) -> Pace:
+    """Return the pace of the connection's partner user, shared with every other workspace of that person."""
+    pace, _ = Pace.objects.get_or_create(partner=connection_.partner, partner_user_id=connection_.partner_user_id)
+    return pace
+
+
+def spacing(partner_slug: str) -> float:
+    """Return the seconds between two starts at full pace."""
+    return registry.partner(partner_slug).seconds_between_writes * MARGIN
+
+
+def take_turn(pace: Pace, *, at_most: float = LONGEST_WAIT) -> float:
+    """Sleep until this caller's slot and return the seconds waited. Raises TurnTooFar without having waited."""
+    waited = 0.0
+    while True:
+        wait = _reserve(pace, at_most=at_most)
+        slot = time.monotonic() + wait
+        time.sleep(max(wait, 0))
+        waited += max(wait, 0)
+        if time.monotonic() - slot <= LATEST_START:
+            return waited
+
+
+def wait_for_turn(connection_: Connection, *, at_most: float = 10.0) -> None:
+    """Wait for a slot before a single write request such as creating an audience.
+
+    Raises RateLimited when the next slot is more than `at_most` seconds away.
+    """
+    try:
+        take_turn(pace_of(connection_), at_most=at_most)
+    except TurnTooFar as far:
+        raise RateLimited(retry_after=timedelta(seconds=far.seconds)) from None
+
+
+def seconds_to_next_slot(pace: Pace) -> float:
+    """Return how far the next free slot is; 0 when it is now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {greatest_sql('next_slot', 'blocked_until', clock_sql())} - {clock_sql()}"
+            " FROM integrations_pace WHERE id = %s",
+            [pace.pk],
+        )
+        row = cursor.fetchone()
+    return max(float(row[0]), 0.0) if row else 0.0
+
+
+def slow_down(pace: Pace, retry_after: timedelta | None) -> None:
+    """Obey a 429: wait as long as it says; when it does not say, halve the pace."""
+    clock = clock_sql()
+    with connection.cursor() as cursor:
+        if retry_after is not None:
+            cursor.execute(
+                f"UPDATE integrations_pace SET blocked_at = {clock},"
+                f" blocked_until = {greatest_sql('blocked_until', f'{clock} + %s')} WHERE id = %s",
+                [retry_after.total_seconds(), pace.pk],
+            )
+        else:
+            cursor.execute(
+                f"UPDATE integrations_pace SET blocked_at = {clock}, blocked_until = {clock} + 1,"
+                " slowdown = CASE WHEN slowdown * 2 > %s THEN %s ELSE slowdown * 2 END WHERE id = %s",
+                [MOST_SLOWDOWN, MOST_SLOWDOWN, pace.pk],
+            )
+
+
+def recover(pace: Pace) -> None:
+    """Forget a little of what a 429 taught, after a request that was accepted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE integrations_pace SET slowdown ="
+            " CASE WHEN slowdown * %s < 1.05 THEN 1 ELSE slowdown * %s END WHERE id = %s AND slowdown > 1",
+            [RECOVERY, RECOVERY, pace.pk],
+        )
+
+
+def _reserve(pace: Pace, *, at_most: float) -> float:
+    """Take the next slot and return how many seconds away it is."""
+    clock = clock_sql()
+    free = greatest_sql("next_slot", "blocked_until", clock)
+    gap = spacing(pace.partner)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE integrations_pace SET next_slot = {free} + slowdown * %s"
+            f" WHERE id = %s AND {free} - {clock} <= %s"
+            f" RETURNING next_slot - slowdown * %s - {clock}",
+            [gap, pace.pk, at_most, gap],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise TurnTooFar(seconds_to_next_slot(pace))
+    return float(row[0])

@@ -1,0 +1,192 @@
+"""The road from a claim to a settled batch, and the loop that drives it.
+
+No transaction is open while a socket is: claim and settle are transactions of their own around the request.
+"""
+
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection as database
+from django.utils import timezone
+
+from integrations import registry
+from integrations.contract import Receipt
+from integrations.delivery import claiming, pacing, seats, settling
+from integrations.delivery.lanes import DueLane, due_lanes, flushed_at
+from integrations.delivery.limits import limits_of
+from integrations.errors import AccessLost, AudienceGone, PartnerError, RateLimited
+from integrations.models import AdAccount, Audience, Batch, Pace
+from integrations.tokens import with_token
+
+log = logging.getLogger("pinsync.delivery")
+
+LOOK_AHEAD = 0.3  # seconds before its slot that a batch is claimed: time enough to claim, no queue of claims
+LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
+NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
+
+
+def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = timezone.now) -> bool:
+    """Send a claimed batch in one request and settle it; return whether it was accepted.
+
+    Waits up to 2 s for its turn; `clock` tells the time before and after. Safe to repeat: adding someone twice changes
+    nothing at the partner.
+    """
+    audience = Audience.objects.select_related("ad_account__connection").get(pk=batch.audience_id)
+    link = audience.ad_account.connection
+    pace = pacing.pace_of(link)
+    partner = registry.partner(link.partner)
+    started: list[datetime] = []
+
+    def request(token: str) -> Receipt:
+        pacing.take_turn(pace)
+        started.append(clock())
+        return partner.send(
+            token,
+            audience.ad_account.external_id,
+            audience.target_id,
+            "add" if batch.operation == "add" else "remove",
+            records,
+        )
+
+    error: PartnerError | None = None
+    status: int | None = None
+    try:
+        if records:
+            status = with_token(link, request, clock()).http_status
+    except pacing.TurnTooFar as far:
+        settling.postpone(batch, timedelta(seconds=far.seconds), now=clock())
+        return False
+    except PartnerError as raised:
+        error, status = raised, raised.http_status
+    ended = clock()
+    _learn(error, pace, audience)
+    ours = settling.settle(batch, settling.Answer(started[-1] if started else ended, ended, status, error))
+    log.info(
+        "batch settled",
+        extra={
+            "batch": batch.pk,
+            "audience": audience.pk,
+            "users": batch.users,
+            "outcome": error.code if error else "accepted",
+            "http_status": status,
+            "ours": ours,
+        },
+    )
+    return error is None
+
+
+def _learn(error: PartnerError | None, pace: Pace, audience: Audience) -> None:
+    """Take from an answer what concerns more than its batch."""
+    if error is None:
+        pacing.recover(pace)
+    elif isinstance(error, RateLimited):
+        pacing.slow_down(pace, error.retry_after)
+    elif isinstance(error, AudienceGone):
+        Audience.objects.filter(pk=audience.pk, state=Audience.State.READY).update(
+            state=Audience.State.GONE, failure=error.code
+        )
+    elif isinstance(error, AccessLost):
+        AdAccount.objects.filter(pk=audience.ad_account_id, state=AdAccount.State.CONNECTED).update(
+            state=AdAccount.State.LOST
+        )
+
+
+def drain(*, seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
+    """Deliver until nothing is due or `seconds` are over; return the number of requests made.
+
+    Any number of processes may drain at once: seats keep them few, lanes and leases keep them apart, and the pace
+    row keeps all of them together within the partner's limits.
+    """
+    seat = seats.take()
+    if seat is None:
+        return 0
+    try:
+        return _Drain(time.monotonic() + seconds, seat, stop).run()
+    finally:
+        seats.leave(seat)
+
+
+class _Drain:
+    def __init__(self, ends_at: float, seat: uuid.UUID, stop: Callable[[], bool]) -> None:
+        self.ends_at = ends_at
+        self.seat = seat
+        self.stop = stop
+        self.made = 0
+        self.at_work: dict[Future[bool], DueLane] = {}
+        self.rest_until: dict[tuple[int, str], float] = {}
+
+    def run(self) -> int:
+        renewed = time.monotonic()
+        with ThreadPoolExecutor(settings.SENDERS, thread_name_prefix="sender") as pool:
+            while not self.stop() and time.monotonic() < self.ends_at:
+                if time.monotonic() - renewed > seats.RENEW_EVERY:
+                    if not seats.keep(self.seat):
+                        break
+                    renewed = time.monotonic()
+                lanes = self._look()
+                for lane in self._choose(lanes):
+                    self.at_work[pool.submit(_in_thread, self._serve, lane)] = lane
+                if not lanes and not self.at_work:
+                    break
+                self._gather(LOOK_EVERY)
+            self._gather(None)
+            for _ in range(settings.SENDERS):
+                pool.submit(database.close)
+        return self.made
+
+    def _look(self) -> list[DueLane]:
+        now = timezone.now()
+        full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
+        resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
+        lanes = due_lanes(now=now, flushed_at=flushed_at(), full=full)
+        return [lane for lane in lanes if (lane.audience_id, lane.operation) not in resting]
+
+    def _choose(self, lanes: list[DueLane]) -> list[DueLane]:
+        """Return what to start now: the best lanes of each partner user whose next slot is near."""
+        free = settings.SENDERS - len(self.at_work)
+        claiming_now = Counter(lane.pace_id for lane in self.at_work.values())
+        chosen: list[DueLane] = []
+        for lane in lanes:
+            waiting = lane.next_slot_in + claiming_now[lane.pace_id] * 0
+            if len(chosen) < free and waiting <= LOOK_AHEAD and lane.pace_id not in {c.pace_id for c in chosen}:
+                chosen.append(lane)
+        return chosen
+
+    def _serve(self, lane: DueLane) -> bool:
+        claimed = claiming.claim(
+            lane.audience_id,
+            lane.operation,
+            limits=limits_of(lane.partner),
+            fresh=lane.fresh,
+            now=timezone.now(),
+        )
+        if claimed is None:
+            self.rest_until[lane.audience_id, lane.operation] = time.monotonic() + NOTHING_YET
+            return False
+        send(claimed.batch, claimed.records)
+        return True
+
+    def _gather(self, timeout: float | None) -> None:
+        if not self.at_work:
+            time.sleep(timeout or 0)
+            return
+        done, _ = wait(self.at_work, timeout=timeout, return_when=FIRST_COMPLETED if timeout else "ALL_COMPLETED")
+        for future in done:
+            del self.at_work[future]
+            self.made += future.result()
+
+
+def _in_thread(serve: Callable[[DueLane], bool], lane: DueLane) -> bool:
+    try:
+        return serve(lane)
+    except Exception:
+        # The lease runs out and another sender takes the batch; what failed is in the log, by ids only.
+        log.exception("sender failed", extra={"audience": lane.audience_id})
+        database.close()
+        return False

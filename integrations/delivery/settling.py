@@ -1,0 +1,183 @@
+"""What a request's end means for its batch. The only writer of a batch's final states.
+
+Every move is a conditional UPDATE on the lease that the sender holds: a sender that was slower than its lease changes
+nothing, and only its attempt is noted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+
+from integrations.delivery.counting import tally
+from integrations.delivery.waiting import backoff
+from integrations.delivery.writing import writing
+from integrations.errors import ContentRefused, PartnerError, RateLimited
+from integrations.models import AdAccount, Attempt, Audience, Batch, Delivery
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one request ended: accepted when `error` is None."""
+
+    started_at: datetime
+    ended_at: datetime
+    http_status: int | None
+    error: PartnerError | None
+
+    @property
+    def duration_ms(self) -> int:
+        return max(int((self.ended_at - self.started_at).total_seconds() * 1000), 0)
+
+
+def settle(batch: Batch, answer: Answer) -> bool:
+    """Note the attempt and move the batch on; return whether the batch was still ours."""
+    with writing():
+        Attempt.objects.create(
+            batch_id=batch.pk,
+            started_at=answer.started_at,
+            duration_ms=answer.duration_ms,
+            http_status=answer.http_status,
+            outcome=answer.error.code if answer.error else "accepted",
+        )
+        if answer.error is None:
+            return _accept(batch, answer)
+        if isinstance(answer.error, ContentRefused):
+            return _refuse_alone(batch, answer) if batch.users == 1 else _split(batch, answer)
+        return _try_later(batch, answer)
+
+
+def postpone(batch: Batch, wait: timedelta, *, now: datetime) -> bool:
+    """Give a leased batch back without an attempt, because its turn is too far away."""
+    with writing():
+        return _move(batch, state=Batch.State.WAITING, next_attempt_at=now + wait, lease=None, lease_until=None)
+
+
+def split_off_expired(batch: Batch, *, entered_before: datetime, now: datetime) -> Batch | None:
+    """Give up the users of a waiting batch who entered before a moment; return the batch they end in.
+
+    Everybody in the batch may have: then the batch itself errors. Returns None when it is not waiting any more.
+    """
+    with writing():
+        expired = Delivery.objects.filter(batch=batch, entered_at__lte=entered_before)
+        users = expired.count()
+        if users == 0:
+            return None
+        ours = Batch.objects.filter(pk=batch.pk, state=Batch.State.WAITING)
+        if users == batch.users:
+            if not ours.update(state=Batch.State.ERRORED, settled_at=now):
+                return None
+            ended = batch
+        else:
+            oldest = Delivery.objects.filter(batch=batch, entered_at__gt=entered_before).aggregate(o=Min("entered_at"))
+            kept = batch.gives_up_at - batch.oldest_entered_at
+            if not ours.update(
+                users=batch.users - users, oldest_entered_at=oldest["o"], gives_up_at=oldest["o"] + kept
+            ):
+                return None
+            ended = _child(batch, users, now, state=Batch.State.ERRORED, settled_at=now, reason=batch.reason)
+            expired.update(batch=ended)
+        end_errored(ended, batch.reason or "partner_unavailable", now)
+        return ended
+
+
+def end_errored(batch: Batch, reason: str, now: datetime) -> None:
+    """Count the users of a batch that just became ERRORED."""
+    with tally(now) as figures:
+        for sync_id, users in users_by_sync(batch):
+            figures.move(sync_id, pending=-users, errored=users)
+            figures.because(sync_id, reason, users)
+
+
+def users_by_sync(batch: Batch) -> Iterable[tuple[int, int]]:
+    """Return how many users each sync has in a batch."""
+    return Delivery.objects.filter(batch=batch).order_by().values_list("sync_id").annotate(users=Count("pk"))
+
+
+def _move(batch: Batch, **changes: object) -> bool:
+    return Batch.objects.filter(pk=batch.pk, state=Batch.State.SENDING, lease=batch.lease).update(**changes) == 1
+
+
+def _outcome(batch: Batch, answer: Answer) -> dict[str, object]:
+    return {
+        "attempts": batch.attempts + 1,
+        "http_status": answer.http_status,
+        "duration_ms": answer.duration_ms,
+        "lease": None,
+        "lease_until": None,
+    }
+
+
+def _accept(batch: Batch, answer: Answer) -> bool:
+    now = answer.ended_at
+    if not _move(batch, state=Batch.State.ACCEPTED, settled_at=now, **_outcome(batch, answer)):
+        return False
+    with tally(now) as figures:
+        for sync_id, users in users_by_sync(batch):
+            figures.move(sync_id, pending=-users, synced=users)
+    _all_is_well_again(batch)
+    return True
+
+
+def _try_later(batch: Batch, answer: Answer) -> bool:
+    error = answer.error
+    assert error is not None
+    wait = error.retry_after if error.retry_after is not None else backoff(batch.attempts + 1)
+    changes = _outcome(batch, answer) | {
+        "state": Batch.State.WAITING,
+        "reason": error.code,
+        "next_attempt_at": answer.ended_at + wait,
+    }
+    if isinstance(error, RateLimited):
+        # Waiting for the partner's own limit spends nobody's 13 hours, and is no failed attempt.
+        changes |= {"attempts": batch.attempts, "gives_up_at": batch.gives_up_at + wait}
+    return _move(batch, **changes)
+
+
+def _refuse_alone(batch: Batch, answer: Answer) -> bool:
+    assert answer.error is not None
+    now, reason = answer.ended_at, answer.error.code
+    if not _move(batch, state=Batch.State.ERRORED, settled_at=now, reason=reason, **_outcome(batch, answer)):
+        return False
+    end_errored(batch, reason, now)
+    return True
+
+
+def _split(batch: Batch, answer: Answer) -> bool:
+    """Put the users into two halves that are sent at once; the bad record ends up alone after log2(users) rounds."""
+    assert answer.error is not None
+    now = answer.ended_at
+    if not _move(batch, state=Batch.State.SPLIT, settled_at=now, reason=answer.error.code, **_outcome(batch, answer)):
+        return False
+    members = Delivery.objects.filter(batch=batch).order_by("pk")
+    half = batch.users // 2
+    middle = members.values_list("pk", flat=True)[half]
+    for users, part in ((half, members.filter(pk__lt=middle)), (batch.users - half, members.filter(pk__gte=middle))):
+        child = _child(batch, users, now, state=Batch.State.WAITING, next_attempt_at=now)
+        part.update(batch=child)
+    return True
+
+
+def _child(batch: Batch, users: int, now: datetime, **fields: object) -> Batch:
+    values: dict[str, object] = {
+        "audience_id": batch.audience_id,
+        "operation": batch.operation,
+        "parent": batch,
+        "users": users,
+        "oldest_entered_at": batch.oldest_entered_at,
+        "gives_up_at": batch.gives_up_at,
+        "created_at": now,
+        "next_attempt_at": now,
+    }
+    return Batch.objects.create(**(values | fields))
+
+
+def _all_is_well_again(batch: Batch) -> None:
+    """An accepted batch proves that the audience exists and the ad account is reachable."""
+    Audience.objects.filter(pk=batch.audience_id, state=Audience.State.GONE).update(
+        state=Audience.State.READY, failure=""
+    )
+    AdAccount.objects.filter(audiences=batch.audience_id, state=AdAccount.State.LOST).update(
+        state=AdAccount.State.CONNECTED
+    )

@@ -1,0 +1,29 @@
+"""Doors for the task queue: ids in, one domain call. Safe to run twice, and losing one costs a tick."""
+
+from django.utils import timezone
+
+from integrations.delivery import giving_up, pacing, sending, worker
+from integrations.models import Connection
+
+DELIVER_SECONDS = 40.0  # less than the queue's timeout of 60 s by more than the longest request
+
+
+def deliver() -> None:
+    """Send what is due; ring again when there is more than one task's worth."""
+    started_with = timezone.now()
+    sending.drain(seconds=DELIVER_SECONDS, stop=worker.stopping.is_set)
+    if (timezone.now() - started_with).total_seconds() >= DELIVER_SECONDS:
+        worker.ring_all()
+
+
+def tick() -> None:
+    """What every tick does for partners: deliver, give up, keep tokens fresh, finish audiences."""
+    for connection in Connection.objects.filter(state=Connection.State.CONNECTED):
+        pacing.pace_of(connection)
+    giving_up.give_up(timezone.now())
+    deliver()
+
+
+def net() -> None:
+    """Tick from the one-minute schedule, in case no worker's parent process does."""
+    worker.tick(timezone.now())
