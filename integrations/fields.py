@@ -47,8 +47,8 @@ def fold(text: str) -> str:
     return text.casefold()
 
 
-class FoldedField(models.CharField):  # type: ignore[type-arg]
-    """A copy of another column of the row as `fold` gives it. SQLite's LIKE knows upper and lower case in ASCII only."""
+class FoldedField(models.CharField):
+    """A copy of another column as `fold` gives it: SQLite’s LIKE knows upper and lower case in ASCII only."""
 
     def __init__(self, *args: Any, of: str = "", **kwargs: Any) -> None:
         self.of = of

@@ -25,6 +25,12 @@ def partner(slug: str) -> AudiencePartner:
     return _partners()[slug]
 
 
+def name_of(slug: str) -> str:
+    """Return what people call the partner; one that is no longer in the settings stands for itself."""
+    found = _partners().get(slug)
+    return found.name if found else slug
+
+
 def _forget(*, setting: str, **kwargs: object) -> None:
     if setting == "AUDIENCE_PARTNERS":
         _partners.cache_clear()

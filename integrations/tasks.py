@@ -2,8 +2,9 @@
 
 from django.utils import timezone
 
+from integrations import audiences, telling, upkeep
 from integrations.delivery import giving_up, pacing, sending, worker
-from integrations.models import Connection
+from integrations.models import AdAccount, Connection
 
 DELIVER_SECONDS = 40.0  # less than the queue's timeout of 60 s by more than the longest request
 
@@ -22,6 +23,21 @@ def tick() -> None:
         pacing.pace_of(connection)
     giving_up.give_up(timezone.now())
     deliver()
+
+
+def keep() -> None:
+    """What every tick does for connections: fresh tokens, told people, finished creations, young copies."""
+    upkeep.keep(timezone.now())
+
+
+def tell_of_breaks() -> None:
+    """Mail about connections that broke."""
+    telling.tell_of_breaks(timezone.now())
+
+
+def refresh_audiences(ad_account_id: int) -> None:
+    """Read the audiences of one ad account again."""
+    audiences.refresh(AdAccount.objects.select_related("connection").get(pk=ad_account_id), timezone.now())
 
 
 def net() -> None:

@@ -200,7 +200,12 @@ RECORDS_PER_REQUEST = env_int("PINSYNC_RECORDS_PER_REQUEST", 0)
 SENDERS = env_int("PINSYNC_SENDERS", 24, least=1)  # threads of one delivery task, started as needed
 DELIVERY_SEATS = env_int("PINSYNC_DELIVERY_SEATS", 2, least=1)  # processes that deliver at once, over all machines
 # What every tick rings for; each is quick, and safe to run twice.
-TICK_TASKS = ["integrations.tasks.tick", "canvas.tasks.tick", "pinsync.profiles.tasks.tick"]
+TICK_TASKS = [
+    "integrations.tasks.tick",
+    "integrations.tasks.keep",
+    "canvas.tasks.tick",
+    "pinsync.profiles.tasks.tick",
+]
 WORKERS = env_int("PINSYNC_WORKERS", 3, least=1)  # processes of one `manage.py worker`
 
 # Why these values: each was measured; the worker's docstring says what breaks without them.

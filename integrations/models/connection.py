@@ -34,13 +34,14 @@ class Connection(models.Model):
     # token changes nothing.
     generation = models.PositiveIntegerField(default=0)
     refresh_lease = models.UUIDField(null=True, blank=True)  # of the one process that refreshes now
-    refresh_lease_until = models.DateTimeField(null=True, blank=True)
+    refresh_lease_until = models.DateTimeField(null=True, blank=True)  # without a lease: not tried before
     connected_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     connected_at = models.DateTimeField()
     broken_at = models.DateTimeField(null=True, blank=True)
     broken_code = models.CharField(max_length=40, blank=True)  # errors.py
     notified_at = models.DateTimeField(null=True, blank=True)  # one e-mail per break
     paused_at = models.DateTimeField(null=True, blank=True)  # by staff; nothing is sent while set
+    looked_at = models.DateTimeField(null=True, blank=True)  # upkeep looked whether lost ad accounts are back
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("workspace", "partner"), name="connection_once_per_workspace"),)
@@ -73,6 +74,7 @@ class AdAccount(models.Model):
     state = models.CharField(max_length=15, choices=State.choices, default=State.AVAILABLE)
     seen_at = models.DateTimeField()
     audiences_refreshed_at = models.DateTimeField(null=True, blank=True)  # age of the local copy
+    audiences_tried_at = models.DateTimeField(null=True, blank=True)  # by upkeep, with or without success
 
     class Meta:
         ordering = ("name", "id")

@@ -1,0 +1,156 @@
+"""Create an audience at a partner, in steps that are taken up again where they were cut off.
+
+One write request per step, and what its answer said is saved before the next. A process that dies leaves the row
+CREATING; when its lease is over, upkeep first looks at the partner for what the lost answer may have made (find_draft)
+and goes on from there. Only a process that died is resumed by itself: a refusal is shown to the person, who may try
+again, on the same row.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from integrations import registry
+from integrations.contract import AudienceDraft
+from integrations.delivery.pacing import wait_for_turn
+from integrations.errors import InvalidSettings, NeedsReconnect, PartnerError, RateLimited, Unavailable
+from integrations.fields import fold
+from integrations.models import AdAccount, Audience
+from integrations.tokens import with_token
+
+log = logging.getLogger("pinsync.audiences")
+
+LEASE = timedelta(minutes=3)  # longer than two turns and two calls, each with a refreshed token
+TRY_FOR = timedelta(hours=13)  # as long as a user waits
+MOST_STEPS = 5  # a partner that is not done by then never will be
+
+
+class CannotCreate(Exception):
+    """Nothing was asked of the partner. `str()` is the sentence for the person."""
+
+
+def create(ad_account: AdAccount, name: str, description: str, now: datetime) -> Audience:
+    """Create an audience and return it: READY, or FAILED with the error's code in `failure`.
+
+    May wait 10 s for its turn before each of two requests. A failed one of the same name is tried again on its row.
+    Raises CannotCreate with a sentence where the name can't be used or the ad account is not connected.
+    """
+    partner = registry.partner(ad_account.connection.partner)
+    name, description = " ".join(name.split()), description.strip()
+    if not name:
+        raise CannotCreate(_("Give the audience a name."))
+    if len(name) > partner.longest_name:
+        raise CannotCreate(_("The name may have up to {number} characters.").format(number=partner.longest_name))
+    if ad_account.state != AdAccount.State.CONNECTED:
+        raise CannotCreate(_("The ad account “{name}” is not connected.").format(name=ad_account.name))
+    audience, is_again = _row(ad_account, name, description[:500], now)
+    return _go_on(audience, now, look_first=is_again, is_resumed=False)
+
+
+def resume_creations(now: datetime) -> int:
+    """Take up every creation whose lease is over; return how many are READY now."""
+    ready = 0
+    cut_off = Q(lease_until=None) | Q(lease_until__lt=now)
+    for audience in Audience.objects.filter(cut_off, state=Audience.State.CREATING):
+        ours = Audience.objects.filter(
+            pk=audience.pk, state=Audience.State.CREATING, lease_until=audience.lease_until
+        ).update(lease_until=now + LEASE)
+        if ours:
+            audience = Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
+            ready += _go_on(audience, now, look_first=True, is_resumed=True).state == Audience.State.READY
+    return ready
+
+
+def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> tuple[Audience, bool]:
+    """Return a row that is CREATING and leased to us, and whether an earlier attempt may have left traces."""
+    same = Audience.objects.filter(ad_account=ad_account, name_folded=fold(name))
+    if same.filter(state=Audience.State.READY).exists():
+        raise CannotCreate(_("An audience “{name}” exists already. Choose it, or use another name.").format(name=name))
+    try:
+        with transaction.atomic():
+            failed = same.filter(state=Audience.State.FAILED, name=name, external_id=None).order_by("-pk").first()
+            if failed and same.filter(pk=failed.pk, state=Audience.State.FAILED).update(
+                state=Audience.State.CREATING,
+                failure="",
+                description=description,
+                lease_until=now + LEASE,
+            ):
+                return same.select_related("ad_account__connection").get(pk=failed.pk), True
+            return Audience.objects.create(
+                ad_account=ad_account,
+                name=name,
+                description=description,
+                state=Audience.State.CREATING,
+                made_here=True,
+                began_at=now,
+                lease_until=now + LEASE,
+                seen_at=now,
+            ), False
+    except IntegrityError:
+        raise CannotCreate(_("The audience “{name}” is being created just now.").format(name=name)) from None
+
+
+def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: bool) -> Audience:
+    ad_account = audience.ad_account
+    partner = registry.partner(ad_account.connection.partner)
+    draft = AudienceDraft(
+        name=audience.name,
+        description=audience.description,
+        target_id=audience.target_id,
+        id=audience.external_id or "",
+        began_at=audience.began_at,
+    )
+
+    def step(token: str, draft: AudienceDraft) -> AudienceDraft:
+        wait_for_turn(ad_account.connection)
+        return partner.create_audience(token, ad_account.external_id, draft)
+
+    try:
+        if look_first:
+            draft = _find(audience, draft, now)
+        for _step in range(MOST_STEPS):
+            if draft.done:
+                break
+            draft = with_token(ad_account.connection, lambda token, so_far=draft: step(token, so_far), now)  # type: ignore[misc]
+            _save(audience, draft)
+        if not draft.done:
+            raise InvalidSettings("The creation of an audience does not end")
+    except PartnerError as problem:
+        return _fail(audience, problem, now, is_resumed=is_resumed)
+    Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(
+        state=Audience.State.READY, failure="", lease_until=None, seen_at=now, created_at=now
+    )
+    log.info("audience created", extra={"audience": audience.pk})
+    return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
+
+
+def _find(audience: Audience, draft: AudienceDraft, now: datetime) -> AudienceDraft:
+    ad_account = audience.ad_account
+    partner = registry.partner(ad_account.connection.partner)
+    found = with_token(
+        ad_account.connection, lambda token: partner.find_draft(token, ad_account.external_id, draft), now
+    )
+    if found != draft:
+        _save(audience, found)
+    return found
+
+
+def _save(audience: Audience, draft: AudienceDraft) -> None:
+    Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(
+        target_id=draft.target_id, external_id=draft.id or None
+    )
+
+
+def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resumed: bool) -> Audience:
+    """Say why; what was cut off and met an outage waits for the next try instead, as nobody is there to read it."""
+    log.warning("audience not created", extra={"audience": audience.pk, "outcome": problem.code})
+    is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
+    ours = Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING)
+    if is_resumed and is_passing and audience.began_at and audience.began_at > now - TRY_FOR:
+        ours.update(lease_until=now + max(problem.retry_after or LEASE, LEASE))
+    else:
+        ours.update(state=Audience.State.FAILED, failure=problem.code, lease_until=None)
+    return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
