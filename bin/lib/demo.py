@@ -21,7 +21,7 @@ HEARTBEAT = Path(__file__).with_name("heartbeat.py")
 PORTS = (("PORT", 8000, "web"), ("SANDBOX_PORT", 8100, "sandbox"))
 START_SECONDS = 60
 # More than the processes are given (serve.py), less than the ten seconds we promise.
-STOP_SECONDS = 8
+STOP_SECONDS = 9.5
 
 
 def check_ports() -> dict[str, int]:

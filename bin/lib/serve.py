@@ -14,12 +14,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import honcho.manager
 from honcho.environ import parse_procfile
-from honcho.manager import Manager
 from honcho.printer import Printer
 from honcho.process import Popen, Process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# More than the worker takes to kill what does not stop (7 s), less than bin/demo waits for us (demo.py).
+KILL_AFTER_SECONDS = 8
 
 
 class WholeGroup(Process):
@@ -46,7 +48,7 @@ class WholeGroup(Process):
             self._send_message(line)
 
 
-class Processes(Manager):  # type: ignore[misc]
+class Processes(honcho.manager.Manager):  # type: ignore[misc]
     """honcho's manager, knowing who ended first and whether that was wanted."""
 
     def __init__(self) -> None:
@@ -84,6 +86,7 @@ class Processes(Manager):  # type: ignore[misc]
 
 
 def main() -> int:
+    honcho.manager.KILL_WAIT = KILL_AFTER_SECONDS
     processes = Processes()
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
         processes.add_process(name, command, env=dict(os.environ), cwd=str(ROOT))

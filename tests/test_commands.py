@@ -1,0 +1,267 @@
+"""bin/demo and bin/test as a person uses them: started, looked at, stopped in every way, and nothing left behind."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from pinsync import demo
+
+ROOT = Path(__file__).resolve().parent.parent
+READY = re.compile(r"^Pinsync is ready: (http://127\.0\.0\.1:\d+/) sign in: (\S+) / (\S+)$")
+STOP_SECONDS = 10
+SECOND_START_SECONDS = 15
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Demo:
+    """One run of bin/demo with its own ports and data. Its processes are known by the data folder they were given."""
+
+    def __init__(self, folder: Path, root: Path = ROOT, **variables: str) -> None:
+        self.folder, self.root = folder, root
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PINSYNC_DATA_DIR": str(folder / "data")}
+        self.env |= {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port())} | variables
+        self.output, self.errors = folder / "output", folder / "errors"
+
+    def start(self) -> "Demo":
+        self.started_at = time.monotonic()
+        with self.output.open("w") as output, self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [self.root / "bin" / "demo"],
+                cwd=self.folder,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        return self
+
+    def wait_for(self, path: Path, text: str, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in path.read_text():
+            assert self.process.poll() is None, self.errors.read_text()
+            assert time.monotonic() < deadline, self.errors.read_text()
+            time.sleep(0.05)
+
+    def ready(self) -> tuple[str, str, str]:
+        """Wait for the ready line; return the address, the e-mail address and the password in it."""
+        self.wait_for(self.output, "\n")
+        self.seconds = time.monotonic() - self.started_at
+        (line,) = self.output.read_text().splitlines()
+        found = READY.match(line)
+        assert found, line
+        return found[1], found[2], found[3]
+
+    def end(self) -> int:
+        """Return the exit code of what was told to stop, in time and with nothing left."""
+        code = self.process.wait(STOP_SECONDS)
+        deadline = time.monotonic() + 1  # what was just killed may need a moment to vanish
+        while self.left() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert self.left() == []
+        return code
+
+    def left(self, command: str = "") -> list[int]:
+        """Return the ids of the processes of this run whose command line has `command` in it."""
+        mark = f"PINSYNC_DATA_DIR={self.env['PINSYNC_DATA_DIR']}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if mark in (folder / "environ").read_bytes().split(b"\0") and line and command in line:
+                    found.append(int(folder.name))
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue  # it ended while we looked, or is somebody else's
+        return sorted(found)
+
+
+@pytest.fixture
+def pinsync(tmp_path: Path) -> Iterator[Demo]:
+    run = Demo(tmp_path)
+    yield run
+    for pid in run.left():
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_person_starts_signs_in_stops_and_starts_again(pinsync: Demo):
+    address, email, password = pinsync.start().ready()
+    assert (address, email, password) == (f"http://127.0.0.1:{pinsync.env['PORT']}/", demo.EMAIL, demo.PASSWORD)
+    person = requests.Session()
+    page = person.get(f"{address}accounts/login/", timeout=10)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert token
+    form = {"csrfmiddlewaretoken": token[1], "login": email, "password": password}
+    home = person.post(f"{address}accounts/login/", data=form, timeout=30)
+    assert (home.status_code, "/accounts/" in home.url) == (200, False)
+    pinsync.process.send_signal(signal.SIGTERM)
+    assert pinsync.end() == 0
+
+    pinsync.start().ready()
+    assert pinsync.seconds <= SECOND_START_SECONDS
+    os.killpg(pinsync.process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+    assert pinsync.end() == 0
+
+
+def test_a_signal_to_everybody_at_once_stops_it_too(pinsync: Demo):
+    pinsync.start().ready()
+    for pid in pinsync.left():
+        os.kill(pid, signal.SIGTERM)
+    pinsync.end()
+
+
+def test_impatience_does_no_harm(pinsync: Demo):
+    pinsync.start().ready()
+    for _ in range(5):
+        pinsync.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    assert pinsync.end() == 0
+
+
+def test_killed_itself_it_takes_the_others_along(pinsync: Demo):
+    pinsync.start().ready()
+    pinsync.process.kill()
+    assert pinsync.process.wait(5) == -signal.SIGKILL
+    deadline = time.monotonic() + STOP_SECONDS
+    while pinsync.left() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert pinsync.left() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("web", "gunicorn"), ("worker", "manage.py worker"), ("sandbox", "pinterest_sandbox")]
+)
+def test_when_one_process_dies_all_stop_and_it_is_named(pinsync: Demo, name: str, command: str):
+    pinsync.start().ready()
+    os.kill(pinsync.left(command)[0], signal.SIGKILL)
+    assert pinsync.end() == 1
+    assert f"“{name}” has ended by itself, with exit code -9." in pinsync.errors.read_text()
+
+
+@pytest.mark.parametrize("moment", ["Preparing the database", "Starting web", "Making the demo data"])
+def test_it_stops_while_it_starts(pinsync: Demo, moment: str):
+    pinsync.start().wait_for(pinsync.errors, moment)
+    os.killpg(pinsync.process.pid, signal.SIGTERM)
+    assert pinsync.end() == 0
+    assert pinsync.output.read_text() == ""
+
+
+def test_it_stops_while_it_installs(tmp_path: Path):
+    """The package index here takes the call and never answers."""
+    clone = tmp_path / "clone"
+    ignored = shutil.ignore_patterns(".venv", "var", ".git", "*_cache", "__pycache__")
+    shutil.copytree(ROOT, clone, ignore=ignored)
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        address = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
+        run = Demo(tmp_path, clone, PIP_INDEX_URL=address, PIP_CONFIG_FILE=os.devnull, PIP_NO_CACHE_DIR="1").start()
+        run.wait_for(run.errors, "Installing requirements.txt")
+        index.accept()
+        assert run.left("pip install") != []
+        os.killpg(run.process.pid, signal.SIGINT)
+        assert run.end() == 0
+    assert not (clone / ".venv" / "pinsync-installed.json").exists()  # so that the next start takes it up again
+
+
+class TestClearErrorsBeforeAnythingStarts:
+    @pytest.fixture
+    def refused(self, tmp_path: Path):
+        def run(**variables: str) -> str:
+            started = Demo(tmp_path, **variables).start()
+            assert started.end() == 1
+            assert started.output.read_text() == ""
+            assert not (tmp_path / "data").exists()
+            return started.errors.read_text()
+
+        return run
+
+    @pytest.mark.parametrize(("variable", "use"), [("PORT", "web"), ("SANDBOX_PORT", "sandbox")])
+    def test_a_port_is_taken(self, refused, variable: str, use: str):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            text = refused(**{variable: str(port)})
+        assert text.startswith(f"Port {port} for the {use} cannot be used: address already in use.")
+        assert f"choose another: {variable}=" in text
+
+    @pytest.mark.parametrize("value", ["0", "65536", "http", "-1"])
+    def test_a_port_is_none(self, refused, value: str):
+        assert refused(PORT=value) == f"PORT must be a port, a number from 1 to 65535, not “{value}”.\n"
+
+    def test_both_ports_are_one(self, refused):
+        port = str(free_port())
+        assert refused(PORT=port, SANDBOX_PORT=port).startswith(f"PORT and SANDBOX_PORT are both {port};")
+
+    @pytest.mark.parametrize("command", ["bin/demo", "bin/test", ".ci/run"])
+    def test_python_is_too_old(self, tmp_path: Path, command: str):
+        old = tmp_path / "python3"
+        old.write_text("#!/bin/sh\necho Python 3.9.18\n")
+        old.chmod(0o755)
+        ended = subprocess.run(
+            ["/bin/sh", ROOT / command], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=10
+        )
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == (
+            "Pinsync needs Python 3.11 or newer, and there is none on the PATH; python3 here is Python 3.9.18. "
+            "Install it and start again.\n"
+        )
+
+    def test_there_is_no_python(self, tmp_path: Path):
+        ended = subprocess.run(
+            ["/bin/sh", ROOT / "bin" / "demo"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=10
+        )
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("Pinsync needs Python 3.11 or newer, and there is none on the PATH. ")
+
+    def test_a_bad_setting(self, tmp_path: Path):
+        started = Demo(tmp_path, DATABASE_URL="mysql://somewhere").start()
+        assert started.end() == 1
+        errors = started.errors.read_text()
+        assert "Pinsync cannot start. DATABASE_URL must look like postgres://" in errors
+        assert "The database could not be prepared; see above." in errors
+
+
+def run_tests(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PINSYNC_DATA_DIR": str(folder / "data")} | variables
+    return subprocess.run(
+        [ROOT / "bin" / "test", *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_bin_test_hands_its_arguments_to_pytest(tmp_path: Path):
+    ended = run_tests(tmp_path, "tests/pinsync/test_env.py", "-q", "-k", "booleans_are_true_and_false")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.search(r"^4 passed, \d+ deselected", ended.stdout, re.MULTILINE)
+
+
+def test_bin_test_ends_as_pytest_does(tmp_path: Path):
+    assert run_tests(tmp_path, "tests/no_such_file.py").returncode == pytest.ExitCode.USAGE_ERROR
+
+
+def test_bin_test_starts_from_the_defaults(tmp_path: Path):
+    """Whatever the person has set for a server."""
+    wrong = {"DEBUG": "false", "SECRET_KEY": "x", "PINTEREST_API_URL": "http://127.0.0.1:1", "REDIS_URL": "redis://no"}
+    ended = run_tests(tmp_path, "tests/pinsync/test_health.py", "-q", **wrong)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_demo_person_can_be_read_before_anything_is_installed():
+    code = "import sys; from pinsync import demo; sys.exit('django' in sys.modules)"
+    assert subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, timeout=30).returncode == 0
