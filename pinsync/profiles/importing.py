@@ -5,7 +5,7 @@ behind its last whole chunk, and its figures stay true. Whoever holds the lease 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,7 +36,14 @@ class LeaseLost(Exception):
     """Somebody else took this run over; what we committed stays, what we hold is theirs to do again."""
 
 
-def run_import(run: Import, file: BinaryIO, *, now: datetime, seconds: float | None = None) -> Import:
+def run_import(
+    run: Import,
+    file: BinaryIO,
+    *,
+    now: datetime,
+    seconds: float | None = None,
+    after_chunk: Callable[[Import], None] | None = None,
+) -> Import:
     """Work on a run until its file ends, or for about `seconds`; return it with fresh figures.
 
     Safe to repeat at any moment: it goes on where the last whole chunk ended, and does nothing with a run that is
@@ -51,6 +58,8 @@ def run_import(run: Import, file: BinaryIO, *, now: datetime, seconds: float | N
         for problems, rows in _chunks(reader, layout):
             moment = now + timedelta(seconds=time.monotonic() - started)
             _take(run, reader, problems, rows, now=moment)
+            if after_chunk:
+                after_chunk(run)
             if seconds is not None and time.monotonic() - started > seconds:
                 _let_go(run)
                 return run
@@ -80,6 +89,7 @@ def start_import(
         for block in _blocks(source):
             copy.write(block)
     run.bytes_total = place.stat().st_size
+    run.lease_until = now + LEASE
     run.save()
     ring(run)
     return run
@@ -87,18 +97,26 @@ def start_import(
 
 def ring(run: Import) -> None:
     """Ask the workers to go on with this run, once the current transaction is done."""
-    transaction.on_commit(lambda: async_task(TASK, run.pk, q_options={"save": False}))
+    transaction.on_commit(lambda: async_task(TASK, run.pk, save=False))
+
+
+def take_up(now: datetime) -> int:
+    """Ring for the runs that nobody works on: their doorbell was lost, or their worker died. Return how many."""
+    idle = Q(state=Import.State.WAITING) & (Q(lease_until=None) | Q(lease_until__lt=now))
+    dead = Q(state=Import.State.RUNNING, lease_until__lt=now)
+    rung = 0
+    for run in Import.objects.filter(idle | dead, path__gt="").order_by("pk"):
+        # A lease on a WAITING run only says: rung for, do not ring again too soon.
+        ours = Import.objects.filter(pk=run.pk, state=run.state, lease_until=run.lease_until)
+        if ours.update(state=Import.State.WAITING, lease_until=now + LEASE):
+            ring(run)
+            rung += 1
+    return rung
 
 
 def stored(run: Import) -> Path:
     """Return where the run's file is kept until it is done."""
     return Path(settings.MEDIA_ROOT) / run.path
-
-
-def unfinished(now: datetime) -> list[Import]:
-    """Return the runs with a file of ours that nobody works on: not begun, or left by a worker that died."""
-    left = Q(state=Import.State.WAITING) | Q(state=Import.State.RUNNING, lease_until__lt=now)
-    return list(Import.objects.filter(left, path__gt="").order_by("pk"))
 
 
 def finish(run: Import, state: Import.State, error: str = "", *, now: datetime, **values: object) -> bool:

@@ -9,7 +9,9 @@ taken for UTC), so that comparing texts is comparing times; everything else is t
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+
+from django.db.models import CharField
 
 from pinsync.profiles.matching import ad_id_record, email_record, trim
 from pinsync.profiles.models import Profile
@@ -19,8 +21,9 @@ Value = str | int | float | bool
 MOST_ATTRIBUTES = 250
 LONGEST_NAME = 100
 LONGEST_TEXT = 2_000
-_LONGEST = {
-    name: Profile._meta.get_field(name).max_length or LONGEST_TEXT for name in ("external_id", "email", "idfa", "gaid")
+_LONGEST: dict[str, int] = {
+    name: cast(CharField, Profile._meta.get_field(name)).max_length or 0
+    for name in ("external_id", "email", "idfa", "gaid")
 }
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")

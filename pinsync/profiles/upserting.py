@@ -7,10 +7,10 @@ key by key. Two writers of one workspace take turns, chunk by chunk.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import connection
@@ -42,10 +42,11 @@ class Written(NamedTuple):
 
 @dataclass(slots=True)
 class _Target:
-    """A profile that rows are about: `id` None until it is written."""
+    """A profile that rows are about: `id` None until it is written, `age` its place among the others."""
 
     id: int | None
     email_record: str | None
+    age: int
     row: Row | None = None
 
 
@@ -58,8 +59,9 @@ def write(workspace: Workspace, rows: Sequence[Row], *, run: Import | None, now:
     targets, created = _targets(workspace, rows)
     new = [target.row for target in targets if target.id is None and target.row]
     old = [(target.id, target.row) for target in targets if target.id is not None and target.row]
-    _insert(((workspace.pk, *_new_values(row), run and run.pk, now, now) for row in new), any_rows=bool(new))
-    _update([(pk, *_staged_values(row)) for pk, row in old], run=run, now=now)
+    run_pk = run.pk if run else None
+    _insert([(workspace.pk, *_values(row), run_pk, now, now) for row in new])
+    _update([(pk, *_values(row)[1:]) for pk, row in old], run_pk=run_pk, now=now)
     return Written(created, len(rows) - created)
 
 
@@ -70,39 +72,40 @@ def _targets(workspace: Workspace, rows: Sequence[Row]) -> tuple[list[_Target], 
     targets: list[_Target] = []
     wanted = {row.email_record for row in rows if not row.external_id and row.email_record}
     for pk, external_id, record in _existing(workspace, {row.external_id for row in rows} - {""}, wanted):
-        target = _Target(pk, record)
+        target = _Target(pk, record, len(targets))
         targets.append(target)
         if external_id:
             by_id[external_id] = target
-        if record in wanted:
-            by_email.setdefault(cast(str, record), []).append(target)
+        if record and record in wanted:
+            by_email.setdefault(record, []).append(target)
     created = 0
-    place = {id(target): number for number, target in enumerate(targets)} if wanted else {}
     for row in rows:
-        if row.external_id:
-            target_or_none = by_id.get(row.external_id)
-        else:
-            target_or_none = next(iter(by_email.get(cast(str, row.email_record), ())), None)
-        if target_or_none is None:
+        found = by_id.get(row.external_id) if row.external_id else _oldest(by_email, row.email_record)
+        if found is None:
             created += 1
-            target_or_none = _Target(None, None)
-            place[id(target_or_none)] = len(targets)
-            targets.append(target_or_none)
+            found = _Target(None, None, len(targets))
+            targets.append(found)
             if row.external_id:
-                by_id[row.external_id] = target_or_none
-        _apply(row, target_or_none, by_email if wanted else None, place)
+                by_id[row.external_id] = found
+        _apply(row, found, by_email if wanted else None)
     return targets, created
 
 
-def _apply(row: Row, target: _Target, by_email: dict[str, list[_Target]] | None, place: dict[int, int]) -> None:
+def _oldest(by_email: dict[str, list[_Target]], record: str | None) -> _Target | None:
+    same = by_email.get(record) if record else None
+    return same[0] if same else None
+
+
+def _apply(row: Row, target: _Target, by_email: dict[str, list[_Target]] | None) -> None:
     if row.email and row.email_record != target.email_record:
         if by_email is not None:
-            if target.email_record and target in (same := by_email.get(target.email_record, [])):
-                same.remove(target)
+            if target.email_record in by_email:
+                same = by_email[target.email_record]
+                by_email[target.email_record] = [one for one in same if one is not target]
             if row.email_record:
                 same = by_email.setdefault(row.email_record, [])
                 same.append(target)
-                same.sort(key=lambda one: place[id(one)])
+                same.sort(key=lambda one: one.age)
         target.email_record = row.email_record
     if target.row is None:
         target.row = row
@@ -111,7 +114,7 @@ def _apply(row: Row, target: _Target, by_email: dict[str, list[_Target]] | None,
 
 
 def _existing(
-    workspace: Workspace, external_ids: set[str], records: set[str | None]
+    workspace: Workspace, external_ids: set[str], records: set[str]
 ) -> list[tuple[int, str | None, str | None]]:
     """Return id, external ID and e-mail record of the profiles that rows may be about, oldest first."""
     found: dict[int, tuple[int, str | None, str | None]] = {}
@@ -124,15 +127,14 @@ def _existing(
             listed, chosen = json.dumps(listed), "IN (SELECT value FROM json_each(%s))"
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT id, external_id, email_record FROM {_TABLE} "  # noqa: S608
-                f"WHERE workspace_id = %s AND {column} {chosen}",
+                f"SELECT id, external_id, email_record FROM {_TABLE} WHERE workspace_id = %s AND {column} {chosen}",
                 [workspace.pk, listed],
             )
             found.update((row[0], row) for row in cursor.fetchall())
     return [found[pk] for pk in sorted(found)]
 
 
-def _new_values(row: Row) -> tuple[Any, ...]:
+def _values(row: Row) -> tuple[Any, ...]:
     return (
         row.external_id or None,
         row.email,
@@ -145,22 +147,18 @@ def _new_values(row: Row) -> tuple[Any, ...]:
     )
 
 
-def _staged_values(row: Row) -> tuple[Any, ...]:
-    return _new_values(row)[1:]
-
-
-def _insert(values: Iterable[tuple[Any, ...]], *, any_rows: bool) -> None:
-    if not any_rows:
+def _insert(values: list[tuple[Any, ...]]) -> None:
+    if not values:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             _copy(cursor, f"COPY {_TABLE} ({_NEW_COLUMNS}) FROM STDIN", values)
             return
         marks = ", ".join(["%s"] * 12)
-        cursor.executemany(f"INSERT INTO {_TABLE} ({_NEW_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
+        cursor.executemany(f"INSERT INTO {_TABLE} ({_NEW_COLUMNS}) VALUES ({marks})", values)
 
 
-def _update(values: list[tuple[Any, ...]], *, run: Import | None, now: datetime) -> None:
+def _update(values: list[tuple[Any, ...]], *, run_pk: int | None, now: datetime) -> None:
     if not values:
         return
     postgres = connection.vendor == "postgresql"
@@ -176,20 +174,20 @@ def _update(values: list[tuple[Any, ...]], *, run: Import | None, now: datetime)
             merged = "old.attributes || new.attributes"
         else:
             cursor.executemany(
-                f"INSERT INTO profiles_staged ({_STAGED}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608
+                f"INSERT INTO profiles_staged ({_STAGED}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 values,
             )
             merged = "json_patch(old.attributes, new.attributes)"
         cursor.execute(
-            f"UPDATE {_TABLE} AS old SET {_SET}, attributes = {merged}, "  # noqa: S608
+            f"UPDATE {_TABLE} AS old SET {_SET}, attributes = {merged}, "
             "last_import_id = COALESCE(%s, old.last_import_id), updated_at = %s "
             "FROM profiles_staged AS new WHERE old.id = new.id",
-            [run and run.pk, now],
+            [run_pk, now],
         )
         cursor.execute("DELETE FROM profiles_staged")
 
 
-def _copy(cursor: Any, statement: str, values: Iterable[tuple[Any, ...]]) -> None:
+def _copy(cursor: Any, statement: str, values: list[tuple[Any, ...]]) -> None:
     """Stream the rows through COPY; a connection pool's or debug wrapper's cursor has it under `cursor`."""
     raw: psycopg.Cursor[Any] = cursor.cursor
     with raw.copy(statement) as copy:
