@@ -43,6 +43,11 @@ class Walk:
         return {"state": Entry.State.WAITING, "step": self.waits_in, "due_at": self.due_at, "exited_at": None}
 
 
+def hold(canvas_id: int) -> Canvas:
+    """Return the Canvas as it is now; until the transaction ends, nobody else changes it or moves its users."""
+    return Canvas.objects.select_for_update(no_key=True).get(pk=canvas_id)
+
+
 def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: datetime) -> Move:
     """Let those of `profiles` in who may enter; they walk on at once, to the first wait or to the end.
 
@@ -50,7 +55,7 @@ def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: da
     Raises NotActive.
     """
     with transaction.atomic():
-        canvas = _hold(canvas.pk)
+        canvas = hold(canvas.pk)
         if canvas.state != Canvas.State.ACTIVE:
             raise NotActive
         walk = _walk(_steps(canvas), now)
@@ -107,7 +112,7 @@ def advance_due(now: datetime) -> int:
 def _advance(step: Step, now: datetime) -> int:
     """Send up to USERS_PER_MOVE on in one transaction; return how many."""
     with transaction.atomic():
-        canvas = _hold(step.canvas_id)
+        canvas = hold(step.canvas_id)
         later = [other for other in _steps(canvas) if (other.position, other.pk) > (step.position, step.pk)]
         walk = _walk(later, now) if canvas.state == Canvas.State.ACTIVE else Walk([], None, None)
         due = Entry.objects.filter(step=step, state=Entry.State.WAITING, due_at__lte=now)
@@ -124,11 +129,6 @@ def _advance(step: Step, now: datetime) -> int:
             move.save(update_fields=["users"])
     log.info("Users went on canvas=%s step=%s move=%s users=%s", canvas.pk, step.pk, move.pk, move.users)
     return move.users
-
-
-def _hold(canvas_id: int) -> Canvas:
-    """Return the Canvas as it is now; until the transaction ends, nobody else changes it or moves its users."""
-    return Canvas.objects.select_for_update(no_key=True).get(pk=canvas_id)
 
 
 def _steps(canvas: Canvas) -> list[Step]:

@@ -4,17 +4,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.db.models import QuerySet
+from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from canvas.forms.audience_sync import AudienceSyncForm, filled_in, saved
 from canvas.models import Step
-from canvas.steps.base import PassingKind
+from canvas.steps.base import Editor, Notice, PassingKind
+from integrations import audiences, registry
 from integrations.delivery import entering
-from integrations.models import AudienceSync
+from integrations.models import AdAccount, Audience, AudienceSync
 from integrations.problems import Problem
+from integrations.reasons import reason
+from pinsync.profiles.matching import LABELS, MatchField
 from pinsync.profiles.models import Profile
+from pinsync.workspaces.models import User
 
 
 class AudienceSyncKind(PassingKind):
@@ -36,19 +43,85 @@ class AudienceSyncKind(PassingKind):
         if step.sync is not None:
             step.sync.delete()
 
-    def form(self, step: Step, data: Mapping[str, Any] | None = None) -> forms.BaseForm:
-        raise NotImplementedError
+    def form(self, step: Step, data: Mapping[str, Any] | None = None) -> AudienceSyncForm:
+        return AudienceSyncForm(step, data)
+
+    def open(self, step: Step, data: QueryDict | None = None) -> Editor:
+        initial = filled_in(step, data) if data else saved(step)
+        return Editor(AudienceSyncForm(step, initial=initial))
+
+    def submit(self, step: Step, data: QueryDict, *, user: User, now: datetime) -> Editor:
+        """`do=create` makes the audience at the partner, a draft that nothing flows to; anything else is Done."""
+        form = AudienceSyncForm(step, data)
+        if data.get("do") != "create":
+            if not form.is_valid():
+                return Editor(form)
+            form.save()
+            return Editor(form, done=True)
+        wanted = form.wanted()
+        if wanted is None:
+            return Editor(form)
+        ad_account, name = wanted
+        try:
+            audience = audiences.create(ad_account, name, "", now)
+        except audiences.CannotCreate as refusal:
+            form.add_error("audience_text", str(refusal))
+            return Editor(form, notice=Notice(_failed(name), good=False))
+        if audience.state == Audience.State.READY:
+            form.adopt(ad_account, audience)
+        return Editor(AudienceSyncForm(step, initial=filled_in(step, data, audience)), notice=_notice(audience))
 
     def problems(self, step: Step) -> list[Problem]:
-        return []
+        """Return the sync's problems under the step's name. One that names no page of its own leads to the step."""
+        if step.sync is None:
+            return [Problem(_("“%(step)s” has lost its settings. Delete it and add it again.") % {"step": step.name})]
+        here = reverse("canvas:step", args=[step.canvas.workspace.slug, step.canvas_id, step.pk])
+        return [
+            Problem(f"“{step.name}”: {problem.text}", problem.url or here) for problem in audiences.problems(step.sync)
+        ]
 
     def summary(self, step: Step) -> list[tuple[str | Promise, str]]:
-        return []
+        sync = step.sync
+        if sync is None or not sync.partner:
+            return []
+        fields = [str(LABELS[name]) for name in MatchField(sync.match_fields).names]
+        audience = sync.audience
+        return [
+            (_("Partner"), registry.partner(sync.partner).name),
+            (_("Ad account"), str(sync.ad_account or "–")),
+            (_("Audience"), f"{audience.name} ({audience.external_id})" if audience else "–"),
+            (_("Operation"), sync.get_operation_display()),
+            (_("Fields"), ", ".join(fields) or "–"),
+        ]
 
     def receive(self, step: Step, profiles: "QuerySet[Profile]", *, now: datetime) -> None:
         if step.sync is None:
-            raise ValueError(f"{step} has no AudienceSync.")
+            raise ValueError(f"Step {step.pk} has no AudienceSync.")
         entering.enter(step.sync, profiles, now=now)
+
+
+def configure(step: Step, *, audience: Audience, operation: str, fields: MatchField) -> None:
+    """Set a sync step without its editor: for programs."""
+    ad_account: AdAccount = audience.ad_account
+    AudienceSync.objects.filter(step=step).update(
+        partner=ad_account.connection.partner,
+        ad_account=ad_account,
+        audience=audience,
+        operation=operation,
+        match_fields=int(fields),
+    )
+
+
+def _notice(audience: Audience) -> Notice:
+    if audience.state == Audience.State.READY:
+        said = _("The audience “%(name)s” was created (id %(id)s). Nothing flows to it before launch.")
+        return Notice(said % {"name": audience.name, "id": audience.external_id})
+    why = reason(audience.failure, registry.name_of(audience.ad_account.connection.partner))
+    return Notice(f"{_failed(audience.name)} {why.name}: {why.cause} {why.way_out}", good=False)
+
+
+def _failed(name: str) -> str:
+    return _("Failed to create audience '%(name)s'.") % {"name": name}
 
 
 kind = AudienceSyncKind()

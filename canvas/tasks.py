@@ -1,0 +1,18 @@
+"""Doors for the workers: no arguments, one domain call, safe to run twice."""
+
+from django.utils import timezone
+
+from canvas import journeys, repeating, schedules
+
+
+def tick() -> None:
+    """Let in who is due and send on whose wait is over. Called on every tick of a worker."""
+    now = timezone.now()
+    schedules.enter_due(now)
+    journeys.advance_due(now)
+    repeating.forget(now)
+
+
+def enter_due() -> None:
+    """Let in who is due now; rung by a launch, so that nobody waits for the tick."""
+    schedules.enter_due(timezone.now())
