@@ -63,29 +63,32 @@ class Windows:
             windows = self.limits.windows(category)
             longest = max(seconds for seconds, _ in windows)
             del times[: bisect_right(times, arrived - longest)]
-            wait = 0.0
-            for seconds, limit in windows:
-                if len(times) - bisect_right(times, arrived - seconds) >= limit:
-                    wait = max(wait, times[-limit] + seconds - arrived)
-            allowed = wait <= 0.0
-            if allowed and count:
+            waits = [_wait(times, arrived, seconds, limit) for seconds, limit in windows]
+            if count and not any(waits):
                 insort(times, arrived)
-            return self._verdict(times, windows, arrived, wait)
+            return _verdict(times, arrived, windows, waits)
 
     def clear(self) -> None:
         """Forget every request."""
         with self.lock:
             self.arrivals.clear()
 
-    @staticmethod
-    def _verdict(times: list[float], windows: tuple[tuple[float, int], ...], arrived: float, wait: float) -> Verdict:
-        figures = []
-        for seconds, limit in windows:
-            first = bisect_right(times, arrived - seconds)
-            reset = times[first] + seconds - arrived if first < len(times) else seconds
-            figures.append((limit - (len(times) - first), limit, reset))
-        remaining, limit, reset = min(figures)
-        return Verdict(wait <= 0.0, limit, max(0, remaining), _whole(reset), _whole(wait) if wait > 0.0 else 0)
+
+def _wait(times: list[float], arrived: float, seconds: float, limit: int) -> float:
+    """Return how long until a window has room; 0 if it has."""
+    if len(times) - bisect_right(times, arrived - seconds) < limit:
+        return 0.0
+    return times[-limit] + seconds - arrived
+
+
+def _verdict(times: list[float], arrived: float, windows: tuple[tuple[float, int], ...], waits: list[float]) -> Verdict:
+    figures = []
+    for (seconds, limit), wait in zip(windows, waits, strict=True):
+        first = bisect_right(times, arrived - seconds)
+        reset = times[first] + seconds - arrived if first < len(times) else seconds
+        figures.append((-wait, limit - (len(times) - first), limit, reset))
+    wait, remaining, limit, reset = min(figures)
+    return Verdict(not wait, limit, max(0, remaining), _whole(reset), _whole(-wait) if wait else 0)
 
 
 def _whole(seconds: float) -> int:

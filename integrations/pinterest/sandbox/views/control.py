@@ -12,6 +12,7 @@ from ..catalogue import KINDS, BadFault
 from ..errors import Refusal, invalid, not_found
 from ..facts import SCOPES, USED_SCOPES
 from ..request import SandboxRequest
+from ..requestlog import OLDEST_EPOCH
 from .oauth import as_json as tokens_as_json
 
 SHOWN_HAPPENINGS = 100
@@ -111,7 +112,7 @@ def requests(request: SandboxRequest) -> JsonResponse:
     """Return the logged requests since a moment, or of the last so many seconds; all without `since`."""
     now = request.sandbox.clock.time()
     try:
-        since = float(request.GET.get("since", now))
+        since = float(request.GET.get("since", OLDEST_EPOCH))
     except ValueError:
         raise invalid("since has to be a number.") from None
     return JsonResponse([entry.as_json() for entry in request.sandbox.log.since(since, now)], safe=False)

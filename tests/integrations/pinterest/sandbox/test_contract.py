@@ -54,7 +54,11 @@ def test_tokens(app: Caller, sandbox: Sandbox) -> None:
     code = sandbox.tokens.new_code("801000000000000001", ["ads:read"], "http://localhost/back", sandbox.clock.now())
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": "http://localhost/back"}
     first = app("POST", "/oauth/token", body | {"continuous_refresh": "true"}, form=True).json()
-    assert (first["response_type"], first["scope"], first["expires_in"]) == ("authorization_code", "ads:read", 2_592_000)
+    assert (first["response_type"], first["scope"], first["expires_in"]) == (
+        "authorization_code",
+        "ads:read",
+        2_592_000,
+    )
     body = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     second = app("POST", "/oauth/token", body, form=True).json()
     assert (second["response_type"], second["refresh_token_expires_in"]) == ("refresh_token", 5_184_000)
@@ -224,7 +228,12 @@ def test_the_judge_is_strict(maple: Caller, change: dict[str, object], word: str
         ("PATCH", f"{LISTS}/x", {"Content-Type": "application/json"}, '{"operation_type": "ADD", "records": ""}'),
         ("PATCH", f"{LISTS}/1", {"Content-Type": "application/json"}, '{"operation_type": "ADD"}'),
         ("PATCH", f"{LISTS}/1", {"Content-Type": "text/plain"}, '{"operation_type": "ADD", "records": ""}'),
-        ("PATCH", f"{LISTS}/1", {"Content-Type": "application/json"}, '{"operation_type": "ADD", "records": "", "x": 1}'),
+        (
+            "PATCH",
+            f"{LISTS}/1",
+            {"Content-Type": "application/json"},
+            '{"operation_type": "ADD", "records": "", "x": 1}',
+        ),
     ],
 )
 def test_the_judge_refuses_wrong_requests(method: str, path: str, headers: dict[str, str], body: str | None) -> None:
