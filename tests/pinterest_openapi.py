@@ -6,11 +6,9 @@ and whether the right kind of credentials was sent.
 """
 
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,9 +18,9 @@ from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-DEFAULT_PATH = REPOSITORY.parent / "shared" / "pinterest" / "openapi-v5.23-audiences.json"
-PATH = Path(os.environ.get("PINSYNC_PINTEREST_OPENAPI") or DEFAULT_PATH)
+from tests import material
+
+PATH = material.OPENAPI
 SERVER = "https://api.pinterest.com"
 BASE = "/v5"
 FORM = "application/x-www-form-urlencoded"

@@ -4,7 +4,6 @@ Every step runs, so that one look shows all that is wrong.
 """
 
 import base64
-import os
 import secrets
 import sys
 from pathlib import Path
@@ -12,8 +11,10 @@ from pathlib import Path
 from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
 from foreground import ROOT, Asked, Failed, Foreground, tell
 
+sys.path.insert(0, str(ROOT))
+from tests import material  # standard library only, like all of us
+
 POSTGRESQL = "postgres://postgres@127.0.0.1/pinsync"
-TEST_DATA = ("customers-5k.csv", "customers-5k.expected.json", "openapi-v5.23-audiences.json")
 ANSWERS = """
 import sys, psycopg
 from urllib.parse import urlsplit
@@ -26,10 +27,8 @@ except psycopg.OperationalError as error:
 
 def check_test_data() -> None:
     """Raises Failed when the files are missing without which tests would skip; here nothing may be skipped for that."""
-    folder = Path(os.environ.get("PINSYNC_TEST_DATA") or ROOT / "tests" / "data")
-    missing = [name for name in TEST_DATA if not (folder / name).is_file()]
-    if missing:
-        raise Failed(f"{', '.join(missing)} missing in {folder}. PINSYNC_TEST_DATA names another folder.")
+    if sentences := material.missing():
+        raise Failed(" ".join(sentences))
 
 
 def production() -> dict[str, str]:

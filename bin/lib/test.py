@@ -7,7 +7,7 @@ from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
 from foreground import ROOT, Asked, Failed, Foreground
 
 # Tests start from the defaults, whatever the person who runs them has set for a server.
-KEPT = ("DATABASE_URL", "PINSYNC_DATA_DIR", "PINSYNC_TEST_DATA")
+KEPT = ("DATABASE_URL", "PINSYNC_DATA_DIR", "PINSYNC_TEST_DATA", "PINSYNC_PINTEREST_OPENAPI")
 OURS = (
     "DEBUG",
     "SECRET_KEY",

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,10 @@ from pinsync.profiles.importing import run_import
 from pinsync.profiles.matching import RECORD_COLUMNS
 from pinsync.profiles.models import Import, Profile
 from pinsync.workspaces.models import Workspace
+from tests import material
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DATA = Path(os.environ.get("PINSYNC_TEST_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
-EXPORT = DATA / "customers-5k.csv"
+EXPORT = material.CUSTOMERS
 
 pytestmark = [
     pytest.mark.django_db,
@@ -50,7 +48,7 @@ def test_the_export_gives_exactly_the_expected_figures(
 ) -> None:
     monkeypatch.setattr("pinsync.profiles.importing.ROWS_PER_CHUNK", rows_per_chunk)
     run = import_export(workspace)
-    expected = json.loads((DATA / "customers-5k.expected.json").read_text())
+    expected = json.loads(material.EXPECTED.read_text())
     assert {
         "rows": run.rows,
         "rejected_rows": run.rejected,
