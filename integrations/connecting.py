@@ -9,7 +9,6 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from integrations import ad_accounts, consenting, registry
-from integrations.contract import AdAccountInfo
 from integrations.errors import AudienceGone, PartnerError
 from integrations.models import AdAccount, Audience, Authorization, Connection
 from integrations.tokens import mark_broken, with_token
@@ -197,12 +196,3 @@ def _revoke_former(before: Connection | None, now_: Connection) -> None:
     if before and before.state == Connection.State.CONNECTED and before.partner_user_id != now_.partner_user_id:
         partner = registry.partner(before.partner)
         consenting.revoke(partner, [before.refresh_token, before.access_token])
-
-
-def reached_infos(authorization: Authorization, text: str = "") -> list[AdAccountInfo]:
-    """Return the ad accounts to choose from, filtered by name, id or country."""
-    wanted = text.strip().casefold()
-    found = [
-        info for info in consenting.infos(authorization) if wanted in f"{info.name} {info.id} {info.country}".casefold()
-    ]
-    return sorted(found, key=lambda info: (not info.may_write, info.name.casefold()))

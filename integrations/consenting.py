@@ -18,7 +18,7 @@ from integrations import registry
 from integrations.contract import AdAccountInfo, AudiencePartner, Tokens
 from integrations.errors import ConsentFailed, PartnerError, RateLimited, Unavailable
 from integrations.models import Authorization, TermsAcceptance
-from pinsync.workspaces.models import User, Workspace
+from pinsync.workspaces.models import Member, Role, User, Workspace
 
 log = logging.getLogger("pinsync.connections")
 
@@ -178,6 +178,8 @@ def _use_up(partner: AudiencePartner, user: User, state: str, now: datetime) -> 
     if not Authorization.objects.filter(pk=found.pk, returned_at=None).update(returned_at=now):
         raise ConsentProblem("used", _("This way back was used already. Start again if you are not connected."), found)
     found.returned_at = now
+    if not Member.objects.filter(workspace=found.workspace_id, user=user, role=Role.ADMIN).exists():
+        raise ConsentProblem("not_admin", _("You are no longer an Admin of this workspace."))
     if found.created_at <= now - STATE_LIVES:
         raise ConsentProblem("expired", _("That took longer than ten minutes. Start again."), found)
     return found

@@ -1,3 +1,23 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from integrations.views import ad_accounts, audiences, consent, partners
+
+app_name = "integrations"
+_PARTNER = "w/<slug:workspace>/partners/<slug:partner>/"
+_AD_ACCOUNT = f"{_PARTNER}ad-accounts/<int:ad_account>/"
+
+urlpatterns = [
+    path("partners/<slug:partner>/callback/", consent.callback, name="callback"),
+    path("w/<slug:workspace>/partners/", partners.partners, name="partners"),
+    path(_PARTNER, partners.partner, name="partner"),
+    path(f"{_PARTNER}connect/", consent.connect, name="connect"),
+    path(f"{_PARTNER}change/", consent.change, name="change"),
+    path(f"{_PARTNER}choose/<int:authorization>/", consent.choose, name="choose"),
+    path(f"{_PARTNER}choose/<int:authorization>/cancel/", consent.cancel, name="cancel"),
+    path(f"{_PARTNER}disconnect/", partners.disconnect, name="disconnect"),
+    path(f"{_PARTNER}ad-accounts/read/", ad_accounts.read, name="ad_accounts_read"),
+    path(f"{_PARTNER}ad-accounts/add/", ad_accounts.add, name="ad_accounts_add"),
+    path(f"{_AD_ACCOUNT}disconnect/", ad_accounts.disconnect, name="ad_account_disconnect"),
+    path(f"{_AD_ACCOUNT}audiences/", audiences.audiences, name="audiences"),
+    path(f"{_AD_ACCOUNT}audiences/refresh/", audiences.refresh, name="audiences_refresh"),
+]
