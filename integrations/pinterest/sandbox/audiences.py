@@ -80,7 +80,7 @@ class CustomerList:
 
     def reported_size(self, now: float) -> int | None:
         """Return the size Pinterest shows: yesterday's, and none under 100. Every record matches somebody."""
-        settled = [size for at, size in self.sizes if at <= now - SIZE_DELAY_SECONDS]
+        settled = [size for at, size in list(self.sizes) if at <= now - SIZE_DELAY_SECONDS]
         return settled[-1] if settled and settled[-1] >= SMALLEST_SHOWN_SIZE else None
 
     def status(self, now: float) -> str:

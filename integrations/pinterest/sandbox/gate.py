@@ -1,5 +1,6 @@
 """What every request of the API passes: faults, token, scope, limits; and what every answer carries."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ def admit(request: SandboxRequest, caller: str, category: str) -> None:
 
 
 def _storm_verdict(request: SandboxRequest, storm: Fault) -> Verdict:
-    left = max(1, round((storm.until or 0.0) - request.sandbox.clock.time() + 0.499))
+    left = max(1, math.ceil((storm.until or 0.0) - request.sandbox.clock.time()))
     return Verdict(False, request.sandbox.limits.writes_per_second, 0, left, left)
 
 

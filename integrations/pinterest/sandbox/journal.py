@@ -50,7 +50,12 @@ class Journal:
 
     def append(self, line: Line) -> None:
         """Write one line. It is with the operating system when this returns."""
-        self._write(self.descriptor, line)
+        end = os.lseek(self.descriptor, 0, os.SEEK_END)
+        try:
+            self._write(self.descriptor, line)
+        except OSError:
+            os.ftruncate(self.descriptor, end)  # half a line would make the next one unreadable
+            raise
 
     def lines(self) -> Iterator[Line]:
         """Read every whole line."""

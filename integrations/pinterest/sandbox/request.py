@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ID = re.compile(rf"[0-9]{{1,{LONGEST_ID}}}")
 
 
+UNWRITABLE = re.compile("[\ud800-\udfff\0]")  # JSON can name half a character; nothing could ever show it
+
+
 class Arrival(NamedTuple):
     """When the first line of a request had been read, by both clocks."""
 
@@ -80,7 +83,7 @@ def text_field(body: dict[str, Any], name: str, *, required: bool = True) -> str
     value = body.get(name)
     if value is None and not required:
         return ""
-    if not isinstance(value, str) or (required and not value.strip()):
+    if not isinstance(value, str) or (required and not value.strip()) or UNWRITABLE.search(value):
         raise invalid(f"{name} has to be a text.")
     return value
 

@@ -78,6 +78,7 @@ class Sandbox:
             rooms[line["room"]].replay(line)
             is_new = False
         if is_new:
+            journal.rewrite(())  # the first line may have been torn
             sandbox.world.begin(at=sandbox.clock.now())
         else:
             journal.rewrite(line for room in rooms.values() for line in room.dump())

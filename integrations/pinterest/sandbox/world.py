@@ -8,7 +8,7 @@ from typing import Any
 from .audiences import KEPT_HAPPENINGS, Audience, CustomerList, Happening
 from .beginning import starting_world
 from .clock import Clock
-from .facts import SMALLEST_SHOWN_SIZE
+from .facts import SIZE_DELAY_SECONDS, SMALLEST_SHOWN_SIZE
 from .journal import Journal, Line, Room, journaled
 from .people import AD_ACCOUNTS, PINTEREST_USERS, AdAccount, PinterestUser
 from .records import to_bytes
@@ -59,7 +59,8 @@ class World(Room):
         customer_list = self.customer_list_of(audience)
         if customer_list:
             return customer_list.reported_size(self.clock.now())
-        return audience.modelled_size if audience.modelled_size >= SMALLEST_SHOWN_SIZE else None
+        is_young = self.clock.now() - audience.created < SIZE_DELAY_SECONDS
+        return None if is_young or audience.modelled_size < SMALLEST_SHOWN_SIZE else audience.modelled_size
 
     def audience_json(self, audience: Audience) -> dict[str, Any]:
         """Return an audience as the API shows it."""

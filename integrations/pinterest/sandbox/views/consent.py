@@ -101,7 +101,11 @@ def _may_redirect(redirect_uri: str, *, only_loopback: bool) -> bool:
         host = parts.hostname or ""
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or not host or any(character < " " for character in redirect_uri):
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or any(character <= " " or character == "\\" for character in redirect_uri)
+    ):
         return False
     if not only_loopback or host == "localhost" or host.endswith(".localhost"):
         return True

@@ -1,7 +1,6 @@
 """`/oauth/token` and `/oauth/token/revoke`: codes and refresh tokens for tokens."""
 
 import base64
-import binascii
 import hmac
 
 from django.http import HttpResponse, JsonResponse, QueryDict
@@ -55,7 +54,7 @@ def _form_of_the_app(request: SandboxRequest) -> QueryDict:
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     try:
         given = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise unauthenticated() from None
     app = request.sandbox.app
     if scheme.lower() != "basic" or not hmac.compare_digest(given, f"{app.id}:{app.secret}".encode()):

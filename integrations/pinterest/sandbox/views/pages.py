@@ -12,6 +12,7 @@ from ..audiences import Audience
 from ..breaking import break_on_purpose
 from ..catalogue import BY_NAME, KINDS, BadFault
 from ..errors import not_found
+from ..faults import Fault
 from ..pages import HERE, render
 from ..people import AD_ACCOUNTS, AdAccount
 from ..request import SandboxRequest
@@ -108,8 +109,7 @@ def control_panel(request: SandboxRequest, told: str = "", problem: str = "") ->
         {
             "id": fault.id,
             "title": BY_NAME[fault.name].title,
-            "parameters": ", ".join(f"{key} {value}" for key, value in fault.parameters.items() if value is not None),
-            "left": "" if fault.until is None else f"{round(fault.until - now)} s left",
+            "details": _details(fault, now),
         }
         for fault in sandbox.faults.active()
     ]
@@ -128,6 +128,19 @@ def control_panel(request: SandboxRequest, told: str = "", problem: str = "") ->
         },
         status=400 if problem else 200,
     )
+
+
+def _details(fault: Fault, now: float) -> str:
+    details = [f"{name} {_word(value)}" for name, value in fault.parameters.items() if value is not None]
+    if fault.until is not None:
+        details.append(f"{max(0, round(fault.until - now))} s left")
+    if fault.left is not None:
+        details.append(f"{fault.left} left")
+    return " · ".join(details)
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def press(request: SandboxRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """A killed sandbox has lost nothing that it answered."""
 
+import errno
 import json
 import os
 import signal
@@ -120,6 +121,29 @@ def test_a_torn_last_line_was_never_answered(tmp_path: Path) -> None:
     assert len(sandbox.world.audiences) == 1_262
     sandbox.world.remove_audience(id="2542620600014", with_list=True)
     assert len(reopened(sandbox, path).world.audiences) == 1_261
+
+
+def test_a_torn_first_line_is_a_first_start(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.journal"
+    path.write_bytes(b'{"room":"wor')
+    sandbox = Sandbox.opened(path)
+    assert len(reopened(sandbox, path).world.audiences) == 1_263
+
+
+def test_a_full_disk_tears_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sandbox.journal"
+    sandbox = Sandbox.opened(path)
+    written = path.read_bytes()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:9]) and full_disk())
+    with pytest.raises(OSError, match="No space left"):
+        sandbox.world.remove_audience(id="2542620600007", with_list=True)
+    assert path.read_bytes() == written
+    assert "2542620600007" in sandbox.world.audiences
+
+
+def full_disk() -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_damage_in_the_middle_stops_the_start(tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def test_a_code_works_once_for_its_address_and_ten_minutes(sandbox: Sandbox, app
         {"redirect_uri": "javascript:alert(1)"},
         {"redirect_uri": "http://127.0.0.1.example.com/"},
         {"redirect_uri": "http://[/"},
+        {"redirect_uri": "http://example.com\\@127.0.0.1/"},
+        {"redirect_uri": "http://127.0.0.1@example.com/"},
         {"redirect_uri": ""},
         {"response_type": "token"},
         {"scope": ""},
