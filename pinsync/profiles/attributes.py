@@ -7,7 +7,7 @@ from django.db.models import CharField, F, FloatField, Func, IntegerField
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import Workspace
 
-SAMPLE = 500  # the newest profiles, from which pages learn which attributes there are
+SAMPLE = 2_000  # the newest profiles, from which pages learn which attributes there are
 
 
 class _Attribute(Func):

@@ -24,6 +24,7 @@ from pinsync.profiles.layout import Layout, open_table, problem_or_row
 from pinsync.profiles.models import Import, ImportProblem
 from pinsync.profiles.rows import Row
 from pinsync.profiles.upserting import write
+from pinsync.workspaces import audit
 from pinsync.workspaces.models import User, Workspace
 
 ROWS_PER_CHUNK = 10_000
@@ -90,8 +91,10 @@ def start_import(
             copy.write(block)
     run.bytes_total = place.stat().st_size
     run.lease_until = now + LEASE
-    run.save()
-    ring(run)
+    with transaction.atomic():
+        run.save()
+        audit.record(workspace, user, "import.started", run.name, now=now, run=run.pk, bytes=run.bytes_total)
+        ring(run)
     return run
 
 

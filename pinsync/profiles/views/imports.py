@@ -1,0 +1,87 @@
+"""Bring users in by CSV: upload, watch, and read what was wrong."""
+
+import csv
+from collections.abc import Iterator
+
+from django.contrib import messages
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from pinsync.profiles.forms import UploadForm
+from pinsync.profiles.importing import start_import
+from pinsync.profiles.models import Import, ImportProblem
+from pinsync.workspaces.access import WorkspaceRequest, workspace_view
+from pinsync.workspaces.models import Role, Workspace
+
+RUNS_SHOWN = 20
+PROBLEMS_PER_PAGE = 50
+
+
+@workspace_view(Role.EDITOR)
+@require_http_methods(["GET", "POST"])
+def imports(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
+    form = UploadForm(request.POST or None, request.FILES or None) if request.method == "POST" else UploadForm()
+    if form.is_valid():
+        upload = form.cleaned_data["file"]
+        run = start_import(workspace, upload.name, upload, request.user, now=timezone.now())
+        messages.success(request, _("The file is here; its rows are being imported."))
+        return redirect("profiles:import_run", workspace=workspace.slug, run=run.pk)
+    runs = Import.objects.filter(workspace=workspace).select_related("created_by").order_by("-id")[:RUNS_SHOWN]
+    return render(request, "profiles/imports.html", {"form": form, "runs": runs}, status=422 if form.errors else 200)
+
+
+@workspace_view(Role.VIEWER)
+@require_GET
+def import_run(request: WorkspaceRequest, workspace: Workspace, run: int) -> HttpResponse:
+    one = get_object_or_404(Import.objects.select_related("created_by"), workspace=workspace, pk=run)
+    after = request.GET.get("after", "")
+    problems = one.problems.order_by("line", "id")
+    if after.isascii() and after.isdigit() and len(after) < 10:
+        problems = problems.filter(line__gt=int(after))
+    page = list(problems[: PROBLEMS_PER_PAGE + 1])
+    more = page[PROBLEMS_PER_PAGE - 1].line if len(page) > PROBLEMS_PER_PAGE else None
+    return render(request, "profiles/import_run.html", {"run": one, "problems": page[:PROBLEMS_PER_PAGE], "more": more})
+
+
+@workspace_view(Role.VIEWER)
+@require_GET
+def import_progress(request: WorkspaceRequest, workspace: Workspace, run: int) -> HttpResponse:
+    """Return the figures of a run; once it has ended, ask for the whole page, which then has its problems."""
+    one = get_object_or_404(Import, workspace=workspace, pk=run)
+    response = render(request, "profiles/import_progress.html", {"run": one})
+    if one.finished_at:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@workspace_view(Role.VIEWER)
+@require_GET
+def import_problems(request: WorkspaceRequest, workspace: Workspace, run: int) -> StreamingHttpResponse:
+    """Return line and reason of every row that was not taken, as CSV; nothing of its content."""
+    one = get_object_or_404(Import, workspace=workspace, pk=run)
+    response = StreamingHttpResponse(_problem_lines(one), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="import-{one.pk}-problems.csv"'
+    return response
+
+
+class _Echo:
+    """A file for csv.writer that hands back what is written."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _problem_lines(run: Import) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + str(writer.writerow(("line", "reason")))
+    problems = ImportProblem.objects.filter(run=run).order_by("line", "id")
+    for problem in problems.iterator(chunk_size=2_000):
+        yield str(writer.writerow((problem.line, _harmless(problem.sentence))))
+
+
+def _harmless(text: str) -> str:
+    """Keep a column's name out of a spreadsheet's formulas."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
