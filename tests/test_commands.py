@@ -262,6 +262,15 @@ def test_bin_test_starts_from_the_defaults(tmp_path: Path):
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_ci_passes_over_nothing_for_want_of_files(tmp_path: Path):
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    env |= {"PINSYNC_TEST_DATA": str(tmp_path / "none.csv"), "PINSYNC_PINTEREST_OPENAPI": str(tmp_path / "none.json")}
+    ended = subprocess.run([ROOT / ".ci" / "run"], env=env, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "PINSYNC_TEST_DATA names another place." in ended.stderr
+    assert "PINSYNC_PINTEREST_OPENAPI names another place." in ended.stderr
+
+
 def test_the_demo_person_can_be_read_before_anything_is_installed():
     code = "import sys; from pinsync import demo; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, timeout=30).returncode == 0
