@@ -1,5 +1,29 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CanvasConfig(AppConfig):
+    """Hands what it knows to the apps below, which do not know it."""
+
     name = "canvas"
+
+    def ready(self) -> None:
+        from canvas import reading
+        from integrations import usage
+        from pinsync.profiles import panels
+        from pinsync.workspaces import audit, home
+
+        usage.register(reading.usages)
+        home.register("canvas", reading.home_panel, order=50)
+        panels.register("canvas", reading.profile_panel, order=50)
+        audit.name_actions(
+            {
+                "canvas.created": _("Canvas created"),
+                "canvas.changed": _("Canvas changed"),
+                "canvas.launched": _("Canvas launched"),
+                "canvas.stopped": _("Canvas stopped"),
+                "canvas.resumed": _("Canvas resumed"),
+                "canvas.archived": _("Canvas archived"),
+                "canvas.unarchived": _("Canvas taken from the archive"),
+            }
+        )

@@ -9,13 +9,14 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from canvas.forms.audience_sync import AudienceSyncForm, filled_in, saved
 from canvas.models import Step
 from canvas.steps.base import Editor, Notice, PassingKind
 from integrations import audiences, registry
 from integrations.delivery import entering
+from integrations.errors import PartnerError
 from integrations.models import AdAccount, Audience, AudienceSync
 from integrations.problems import Problem
 from integrations.reasons import reason
@@ -46,12 +47,19 @@ class AudienceSyncKind(PassingKind):
     def form(self, step: Step, data: Mapping[str, Any] | None = None) -> AudienceSyncForm:
         return AudienceSyncForm(step, data)
 
-    def open(self, step: Step, data: QueryDict | None = None) -> Editor:
-        initial = filled_in(step, data) if data else saved(step)
-        return Editor(AudienceSyncForm(step, initial=initial))
+    def open(self, step: Step) -> Editor:
+        return Editor(AudienceSyncForm(step, initial=saved(step)))
 
     def submit(self, step: Step, data: QueryDict, *, user: User, now: datetime) -> Editor:
-        """`do=create` makes the audience at the partner, a draft that nothing flows to; anything else is Done."""
+        """Do as the button `do` says: `choose` shows what a choice leads to, `refresh` reads the audiences
+        again, `create` makes the audience at the partner (a draft that nothing flows to), anything else is Done.
+        """
+        if data.get("do") in ("choose", "refresh"):
+            form = AudienceSyncForm(step, initial=filled_in(step, data))
+            if data["do"] == "choose" or form.chosen_account is None:
+                return Editor(form)
+            notice = _refreshed(form.chosen_account, now)
+            return Editor(AudienceSyncForm(step, initial=filled_in(step, data)), notice=notice)
         form = AudienceSyncForm(step, data)
         if data.get("do") != "create":
             if not form.is_valid():
@@ -118,6 +126,16 @@ def _notice(audience: Audience) -> Notice:
         return Notice(said % {"name": audience.name, "id": audience.external_id})
     why = reason(audience.failure, registry.name_of(audience.ad_account.connection.partner))
     return Notice(f"{_failed(audience.name)} {why.name}: {why.cause} {why.way_out}", good=False)
+
+
+def _refreshed(ad_account: AdAccount, now: datetime) -> Notice:
+    try:
+        count = audiences.refresh(ad_account, now)
+    except PartnerError as error:
+        why = reason(error.code, registry.name_of(ad_account.connection.partner))
+        said = _("The audiences could not be read again; the list is the copy from before. %(cause)s")
+        return Notice(said % {"cause": why.cause}, good=False)
+    return Notice(ngettext("%(count)s audience read.", "%(count)s audiences read.", count) % {"count": count})
 
 
 def _failed(name: str) -> str:

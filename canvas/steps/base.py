@@ -6,7 +6,7 @@ A new kind is one new file beside this one: a subclass of PassingKind or Waiting
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,6 @@ class Editor:
     form: forms.BaseForm
     done: bool = False
     notice: Notice | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class StepKind(ABC):
@@ -64,8 +63,8 @@ class StepKind(ABC):
     def form(self, step: Step, data: Mapping[str, Any] | None = None) -> forms.BaseForm:
         """Return the form of the editor; it has a `save()`."""
 
-    def open(self, step: Step, data: QueryDict | None = None) -> Editor:
-        """Return the editor: as saved, or (with `data`) as filled in so far, without judging it yet."""
+    def open(self, step: Step) -> Editor:
+        """Return the editor as saved."""
         return Editor(self.form(step))
 
     def submit(self, step: Step, data: QueryDict, *, user: User, now: datetime) -> Editor:

@@ -25,7 +25,7 @@ def step(request: WorkspaceRequest, workspace: Workspace, canvas: int, step: int
     found = get_object_or_404(steps_of(_canvas(workspace, canvas)), pk=step)
     kind = kind_of(found)
     if request.method == "GET":
-        return _editor(request, found, kind.open(found, request.GET or None))
+        return _editor(request, found, kind.open(found))
     editor = kind.submit(found, request.POST, user=request.user, now=timezone.now())
     if not editor.done:
         return _editor(request, found, editor)
