@@ -1,0 +1,174 @@
+"""Every view of the project, asked as Admin, Viewer, outsider and anonymous.
+
+The URL conf is walked, so a new view is asked too, without a line here.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from pinsync.workspaces.keys import create_key
+from pinsync.workspaces.models import Role, Workspace
+from tests.pinsync.workspaces.conftest import NOON, browser_of
+from tests.pinsync.workspaces.world import OF_NOBODY, things_of
+
+# What anybody may ask, or anybody who is signed in; a view that is neither here nor marked fails the tests.
+PUBLIC = {"accounts/", "admin/", "healthz", "readyz"}
+SIGNED_IN = {"", "workspaces/", "workspaces/new/", "partners/<slug:partner>/callback/"}
+API = "api/v1/"
+NAME = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Door:
+    route: str
+    view: Any
+
+    @property
+    def role(self) -> Role | None:
+        return getattr(self.view, "required_role", None)
+
+    @property
+    def names(self) -> list[str]:
+        return NAME.findall(self.route)
+
+    def address(self, things: dict[str, Any]) -> str:
+        missing = set(self.names) - set(things)
+        assert not missing, f"tests/pinsync/workspaces/world.py makes no {missing} for /{self.route}"
+        return "/" + NAME.sub(lambda match: str(things[match[1]]), self.route)
+
+
+def doors(patterns=None, prefix=""):
+    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield Door(route, pattern.callback)
+        else:
+            yield from doors(pattern.url_patterns, route)
+
+
+INSIDE = [door for door in doors() if not door.route.startswith(tuple(PUBLIC)) and door.route not in SIGNED_IN]
+PAGES = [door for door in INSIDE if not door.route.startswith(API)]
+PROGRAMS = [door for door in INSIDE if door.route.startswith(API)]
+every_page = pytest.mark.parametrize("door", PAGES, ids=lambda door: door.route)
+every_program = pytest.mark.parametrize("door", PROGRAMS, ids=lambda door: door.route)
+both_methods = pytest.mark.parametrize("method", ["get", "post"])
+
+
+@pytest.fixture(autouse=True)
+def _partner_that_does_not_answer(settings):
+    """Nothing listens there: a page that needs the partner to be drawn would show it."""
+    settings.PINTEREST_API_URL = "http://127.0.0.1:9/v5"
+    settings.PINTEREST_OAUTH_URL = "http://127.0.0.1:9/oauth/"
+
+
+@pytest.fixture
+def things(acme, alice, bob, charlie):
+    return things_of(acme, alice)
+
+
+def everything():
+    """Return every row of ours."""
+    labels = ("workspaces", "profiles", "integrations", "canvas")
+    models = [model for label in labels for model in apps.get_app_config(label).get_models()]
+    return {model._meta.label: list(model.objects.order_by("pk").values()) for model in models}
+
+
+@pytest.mark.parametrize("door", INSIDE, ids=lambda door: door.route)
+def test_every_view_says_who_may_enter(door):
+    assert isinstance(door.role, Role), f"/{door.route} wears neither @workspace_view nor @api_view"
+
+
+@every_page
+def test_every_page_of_a_workspace_has_the_workspace_in_its_address(door):
+    assert door.route.startswith("w/<slug:workspace>/")
+
+
+@pytest.mark.parametrize("route", sorted(SIGNED_IN))
+@both_methods
+def test_pages_outside_of_workspaces_ask_anonymous_people_to_sign_in(db, route, method):
+    door = next(door for door in doors() if door.route == route)
+    answer = getattr(Client(), method)(door.address({"partner": "pinterest"}))
+    assert answer.status_code == 405 or answer["Location"].startswith("/accounts/login/?next=")
+
+
+@every_page
+@both_methods
+def test_anonymous_people_are_sent_to_sign_in(door, method, things):
+    address = door.address(things)
+    answer = getattr(Client(), method)(address)
+    assert (answer.status_code, answer["Location"]) == (302, f"/accounts/login/?next={address}")
+
+
+@every_page
+@both_methods
+def test_outsiders_see_nothing(door, method, things, charlie):
+    browser, before = browser_of(charlie), everything()
+    assert getattr(browser, method)(door.address(things)).status_code == 404
+    assert everything() == before
+
+
+@every_page
+@both_methods
+def test_an_admin_of_another_workspace_cannot_name_what_is_ours(door, method, things, charlie):
+    if not set(door.names) - OF_NOBODY:
+        return
+    browser, before = browser_of(charlie), everything()
+    answer = getattr(browser, method)(door.address(things | {"workspace": "other"}))
+    assert answer.status_code in (404, 405)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("door", [door for door in PAGES if door.role != Role.VIEWER], ids=lambda door: door.route)
+@both_methods
+def test_a_viewer_may_only_read(door, method, things, bob):
+    browser, before = browser_of(bob), everything()
+    assert getattr(browser, method)(door.address(things)).status_code == 403
+    assert everything() == before
+
+
+@pytest.mark.parametrize("door", [door for door in PAGES if door.role == Role.VIEWER], ids=lambda door: door.route)
+def test_a_viewer_reads(door, things, bob):
+    assert browser_of(bob).get(door.address(things)).status_code in (200, 302, 405)
+
+
+@every_page
+def test_reading_changes_nothing(door, things, alice):
+    browser, before = browser_of(alice), everything()
+    answer = browser.get(door.address(things))
+    assert answer.status_code in (200, 302, 405)
+    assert everything() == before
+    assert answer.status_code == 405 or "private" in answer["Cache-Control"]
+
+
+@every_program
+@both_methods
+def test_programs_without_a_key_are_refused(door, method, things, alice):
+    for browser in (Client(), browser_of(alice)):
+        answer = getattr(browser, method)(door.address(things))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
+
+
+@every_program
+@both_methods
+def test_a_key_of_another_workspace_cannot_name_what_is_ours(door, method, things, charlie):
+    if not set(door.names) - OF_NOBODY:
+        return
+    _key, secret = create_key(Workspace.objects.get(slug="other"), "Theirs", Role.ADMIN, charlie, NOON)
+    headers = {"Authorization": f"Bearer {secret}"}
+    answer = getattr(Client(), method)(door.address(things), headers=headers, content_type="application/json")
+    assert answer.status_code in (404, 405)
+    assert answer.json()["error"]["code"] in ("not_found", "method_not_allowed")
+
+
+@pytest.mark.parametrize("door", [door for door in PROGRAMS if door.role != Role.VIEWER], ids=lambda door: door.route)
+@both_methods
+def test_a_key_that_may_read_may_only_read(door, method, things, acme, alice):
+    _key, secret = create_key(acme, "Reports", Role.VIEWER, alice, NOON)
+    answer = getattr(Client(), method)(door.address(things), headers={"Authorization": f"Bearer {secret}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
