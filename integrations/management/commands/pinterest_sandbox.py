@@ -53,8 +53,10 @@ class Command(BaseCommand):
             sandbox = Sandbox(None, limits, **keeping) if in_memory else Sandbox.opened(path, limits, **keeping)
             self.stdout.write(f"Pinterest sandbox at http://{host}:{port}/")
             serve(sandbox, host, port)
-        except (JournalInUse, JournalDamaged) as problem:
+        except JournalInUse as problem:
             raise CommandError(str(problem)) from None
+        except JournalDamaged as problem:
+            raise CommandError(f"{problem} Move the file away to start anew.") from None
         except OSError as problem:
             raise CommandError(f"Cannot serve at {host}:{port}: {problem.strerror}.") from None
 

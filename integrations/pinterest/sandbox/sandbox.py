@@ -16,7 +16,7 @@ from .clock import Clock
 from .errors import Refusal, not_found
 from .faults import Faults
 from .gate import View, answer_api
-from .journal import Journal
+from .journal import Journal, JournalDamaged
 from .limits import Limits, Windows
 from .people import AdAccount, PinterestUser
 from .request import Arrival, SandboxRequest
@@ -40,7 +40,8 @@ class App:
 class Sandbox:
     """A Pinterest to try things on.
 
-    Without a world it starts as at the first start and keeps nothing. `Sandbox.opened` keeps everything in a file.
+    Without a world it starts as at the first start, by the given clock, and keeps nothing. `Sandbox.opened` keeps
+    everything in a file.
     Several may live in one process: nothing is shared between them.
     """
 
@@ -51,9 +52,10 @@ class Sandbox:
         *,
         app: App | None = None,
         strict_rotation: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         if world is None:
-            world = World()
+            world = World(clock=clock)
             world.begin(at=world.clock.now())
         self.world = world
         self.clock: Clock = world.clock
@@ -74,8 +76,11 @@ class Sandbox:
         sandbox = cls(World(journal, Clock()), limits, **options)
         rooms = {room.name: room for room in (sandbox.world, sandbox.tokens, sandbox.faults)}
         is_new = True
-        for line in journal.lines():
-            rooms[line["room"]].replay(line)
+        for number, line in enumerate(journal.lines(), start=1):
+            try:
+                rooms[line["room"]].replay(line)
+            except (KeyError, AttributeError, TypeError):
+                raise JournalDamaged(f"Line {number} of {path} is of another version of the sandbox.") from None
             is_new = False
         if is_new:
             journal.rewrite(())  # the first line may have been torn

@@ -80,8 +80,9 @@ class World(Room):
                 self._put(customer_list)
 
     @journaled
-    def empty(self) -> None:
-        """Forget every list and audience, and set the clock right."""
+    def empty(self, *, last_id: int = 0) -> None:
+        """Forget every list and audience, and set the clock right. Ids go on after the last one ever given."""
+        self.last_id = last_id
         self.customer_lists = {}
         self.audiences = {}
         self.clock.jumped_hours = 0.0
@@ -145,7 +146,7 @@ class World(Room):
 
     def dump(self) -> Iterator[Line]:
         """Return the world in as few lines as it has lists and audiences."""
-        yield {"room": self.name, "do": "empty"}
+        yield {"room": self.name, "do": "empty", "last_id": self.last_id}
         yield {"room": self.name, "do": "jump", "hours": self.clock.jumped_hours}
         for customer_list in self.customer_lists.values():
             yield {"room": self.name, "do": "restore_list", **_dumped(customer_list)}

@@ -12,7 +12,6 @@ import pytest
 from integrations.pinterest.sandbox import facts
 from integrations.pinterest.sandbox.sandbox import Sandbox
 from integrations.pinterest.sandbox.testing import ManualClock
-from integrations.pinterest.sandbox.world import World
 from tests import pinterest_openapi
 
 BASE = "https://pinterest.test/v5"
@@ -92,9 +91,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock) -> Sandbox:
-    world = World(clock=clock)
-    world.begin(at=clock.now())
-    return Sandbox(world)
+    return Sandbox(clock=clock)
 
 
 @pytest.fixture

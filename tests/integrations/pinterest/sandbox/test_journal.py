@@ -169,6 +169,25 @@ def test_tokens_and_their_grace_survive(tmp_path: Path) -> None:
     assert sandbox.tokens.refresh(second.refresh, None, now)
 
 
+def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.journal"
+    sandbox = Sandbox.opened(path)
+    fields = {"ad_account_id": US, "name": "x", "audience_type": "ACTALIKE", "rule": {}, "created": 0, "updated": 0}
+    last = sandbox.world.put_audience(id=sandbox.world.next_id(), **fields).id
+    sandbox.world.remove_audience(id=last, with_list=True)
+    for _ in range(2):  # the second time from the compacted journal
+        sandbox = reopened(sandbox, path)
+        assert int(sandbox.world.next_id()) == int(last) + 1
+
+
+@pytest.mark.parametrize("line", ['{"room":"cellar","do":"empty"}', '{"room":"world","do":"fly"}', '{"room":"world"}'])
+def test_a_journal_of_another_version_stops_the_start(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "sandbox.journal"
+    path.write_text(f"{line}\n")
+    with pytest.raises(JournalDamaged, match="another version"):
+        Sandbox.opened(path)
+
+
 def test_reset_empties_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.journal"
     sandbox = Sandbox.opened(path)
