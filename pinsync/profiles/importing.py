@@ -57,8 +57,8 @@ def run_import(
     try:
         layout, reader = _open(run, file)
         for problems, rows in _chunks(reader, layout):
-            moment = now + timedelta(seconds=time.monotonic() - started)
-            _take(run, reader, problems, rows, now=moment)
+            lease_until = now + timedelta(seconds=time.monotonic() - started) + LEASE
+            _take(run, reader, problems, rows, now=now, lease_until=lease_until)
             if after_chunk:
                 after_chunk(run)
             if seconds is not None and time.monotonic() - started > seconds:
@@ -180,14 +180,22 @@ def _chunks(reader: Reader, layout: Layout) -> Iterator[tuple[list[Unreadable], 
         yield problems, rows
 
 
-def _take(run: Import, reader: Reader, problems: list[Unreadable], rows: list[Row], *, now: datetime) -> None:
+def _take(
+    run: Import,
+    reader: Reader,
+    problems: list[Unreadable],
+    rows: list[Row],
+    *,
+    now: datetime,
+    lease_until: datetime,
+) -> None:
     """Write one chunk and how far the run has come, or nothing. Raises LeaseLost."""
     figures = {
         "rows": run.rows + len(rows) + len(problems),
         "rejected": run.rejected + len(problems),
         "bytes_done": reader.position,
         "lines_done": reader.line,
-        "lease_until": now + LEASE,
+        "lease_until": lease_until,
     }
     with transaction.atomic():
         written = write(run.workspace, rows, run=run, now=now)
