@@ -127,6 +127,7 @@ def _advance(step: Step, now: datetime) -> int:
             _follow(move, walk, now, start=step)
         else:
             move.save(update_fields=["users"])
+            StepTotals.objects.filter(step=step).update(left=F("left") + move.users)
     log.info("Users went on canvas=%s step=%s move=%s users=%s", canvas.pk, step.pk, move.pk, move.users)
     return move.users
 

@@ -61,7 +61,8 @@ class Entry(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=("step", "due_at"), condition=models.Q(state="waiting"), name="entry_due"),
+            # going on, and the users behind “waiting” page by page
+            models.Index(fields=("step", "due_at", "id"), condition=models.Q(state="waiting"), name="entry_due"),
             models.Index(fields=("profile", "-id"), name="entry_of_profile"),
         )
 

@@ -36,11 +36,14 @@ class StepTotals(models.Model):
     entered = models.BigIntegerField(default=0)
     proceeded = models.BigIntegerField(default=0)
     exited = models.BigIntegerField(default=0)  # left the Canvas because this was its last step
+    left = models.BigIntegerField(default=0)  # waited here when the Canvas was stopped, and left it after the wait
 
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(proceeded__lte=models.F("entered"), exited__lte=models.F("proceeded")),
+                condition=models.Q(
+                    proceeded__lte=models.F("entered") - models.F("left"), exited__lte=models.F("proceeded")
+                ),
                 name="step_totals_in_order",
             ),
         )

@@ -350,6 +350,10 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('connection', 'external_id'), name='ad_account_once_per_connection'),
         ),
         migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['started_at'], name='attempt_by_time'),
+        ),
+        migrations.AddIndex(
             model_name='delivery',
             index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='delivery_of_batch'),
         ),

@@ -197,6 +197,9 @@ class Attempt(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True)  # NULL: no answer came
     outcome = models.CharField(max_length=40)  # "accepted" or errors.py code
 
+    class Meta:
+        indexes = (models.Index(fields=("started_at",), name="attempt_by_time"),)  # requests of the last minute
+
     def __str__(self) -> str:
         return f"Attempt {self.pk}: {self.outcome}"
 
