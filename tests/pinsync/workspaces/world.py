@@ -49,6 +49,7 @@ def things_of(workspace, admin):
         created_at=timezone.now(),  # good for minutes only
         returned_at=timezone.now(),
         access_token="token",
+        partner_user_id="777",
         ad_accounts=[],
     )
     email, _idfa, _gaid = records("ann@example.com", "", "")
