@@ -8,20 +8,20 @@ of intents stays true until it commits. Order, for one profile in one audience:
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 
+from integrations.delivery import moving
 from integrations.delivery.counting import tally
 from integrations.delivery.limits import Limits
+from integrations.delivery.moving import Waiting, opposite
 from integrations.delivery.writing import writing
-from integrations.models import Arrival, Batch, Delivery, Lane, Operation
+from integrations.models import Arrival, Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
-from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
-from pinsync.profiles.models import Profile
 
 # Longer than a turn (2 s) and the client's timeouts (5 s + 30 s) together; then another worker may send it again.
 LEASE = timedelta(seconds=60)
@@ -33,17 +33,6 @@ class Claim:
 
     batch: Batch
     records: list[str]
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One arrival, as it was asked for."""
-
-    id: int
-    sync_id: int
-    profile_id: int
-    match_fields: int
-    entered_at: datetime
 
 
 def claim(audience_id: int, operation: str, *, limits: Limits, fresh: bool, now: datetime) -> Claim | None:
@@ -62,24 +51,23 @@ def claim(audience_id: int, operation: str, *, limits: Limits, fresh: bool, now:
 
 def records_of(batch: Batch) -> list[str]:
     """Return the distinct records of a batch's users, as their profiles are now."""
-    asked = Delivery.objects.filter(batch=batch).values_list("profile_id", "match_fields")
-    profiles = _records({profile_id for profile_id, _ in asked})
+    asked = list(Delivery.objects.filter(batch=batch).values_list("profile_id", "match_fields"))
+    profiles = moving.records(asked)
     found: dict[str, None] = {}
     for profile_id, mask in asked:
-        found.update(dict.fromkeys(_pick(profiles.get(profile_id), mask)))
+        found.update(dict.fromkeys(moving.pick(profiles.get(profile_id), mask)))
     return list(found)
 
 
-def take_expired(audience_id: int, operation: str, before: datetime, limit: int, now: datetime) -> list[Waiting]:
-    """Take the oldest arrivals of a lane that entered before a moment out of the queue.
+def take_expired(audience_id: int, operation: str, before: datetime, limit: int, now: datetime) -> list[int]:
+    """Return the ids of a lane's oldest arrivals that entered before a moment, and hold the lane.
 
-    The caller appends their deliveries in the same transaction. Returns nothing when another worker holds the lane.
+    The caller moves them in the same transaction. Returns nothing when another worker holds the lane.
     """
     if not _hold(audience_id, now):
         return []
-    waiting = [a for a in _oldest(audience_id, operation, limit, unblocked=False) if a.entered_at <= before]
-    _delete([arrival.id for arrival in waiting])
-    return waiting
+    expired = Arrival.objects.filter(audience_id=audience_id, operation=operation, entered_at__lte=before)
+    return list(expired.order_by("id").values_list("pk", flat=True)[:limit])
 
 
 def gives_up_at(oldest: datetime) -> datetime:
@@ -116,29 +104,30 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
 
 def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime) -> Claim | None:
     mixed = _has_opposite(audience_id, operation)
-    waiting = _oldest(audience_id, operation, limits.users, unblocked=mixed)
+    waiting = moving.oldest(audience_id, operation, limits.users, unblocked=mixed)
     if mixed:
         waiting = _collapse(waiting, audience_id, operation, now)
-    profiles = _records({arrival.profile_id for arrival in waiting})
-    chosen: list[Waiting] = []
-    unusable: list[tuple[Waiting, str]] = []
+    profiles = moving.records((arrival.profile_id, arrival.match_fields) for arrival in waiting)
+    chosen: list[int] = []
+    unusable: list[int] = []
+    deleted: list[int] = []
     records: dict[str, None] = {}
-    for arrival in waiting:
-        found = _pick(profiles.get(arrival.profile_id), arrival.match_fields)
+    for arrival_id, profile_id, mask in waiting:
+        found = moving.pick(profiles.get(profile_id), mask)
         if not found:
-            gone = arrival.profile_id not in profiles
-            unusable.append((arrival, PROFILE_DELETED if gone else NO_USABLE_FIELD))
+            (unusable if profile_id in profiles else deleted).append(arrival_id)
             continue
-        new = [record for record in found if record not in records]
-        if len(records) + len(new) > limits.records:
-            break
-        records.update(dict.fromkeys(new))
-        chosen.append(arrival)
-    _delete([arrival.id for arrival in chosen] + [arrival.id for arrival, _ in unusable])
-    _end_not_synced(unusable, audience_id, operation, now)
+        if len(records) + len(found) > limits.records:
+            new = sum(record not in records for record in set(found))
+            if len(records) + new > limits.records:
+                break
+        records.update(dict.fromkeys(found))
+        chosen.append(arrival_id)
+    _end_not_synced(unusable, NO_USABLE_FIELD, now)
+    _end_not_synced(deleted, PROFILE_DELETED, now)
     if not chosen:
         return None
-    oldest = min(arrival.entered_at for arrival in chosen)
+    oldest = moving.oldest_entry(chosen)
     batch = Batch.objects.create(
         audience_id=audience_id,
         operation=operation,
@@ -152,144 +141,37 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
         lease=uuid.uuid4(),
         lease_until=now + LEASE,
     )
-    append(chosen, audience_id, operation, batch_id=batch.pk)
+    moving.move(chosen, batch_id=batch.pk)
     return Claim(batch, list(records))
 
 
 # --- order -----------------------------------------------------------------------------------------------------
 
 
-def _opposite(operation: str) -> str:
-    return Operation.REMOVE if operation == Operation.ADD else Operation.ADD
-
-
 def _has_opposite(audience_id: int, operation: str) -> bool:
     """Return whether anything of the opposite operation waits or is unfinished in this audience."""
-    other = {"audience_id": audience_id, "operation": _opposite(operation)}
+    other = {"audience_id": audience_id, "operation": opposite(operation)}
     return Arrival.objects.filter(**other).exists() or Batch.objects.filter(**other, state__in=Batch.OPEN).exists()
 
 
 def _collapse(waiting: list[Waiting], audience_id: int, operation: str, now: datetime) -> list[Waiting]:
     """End what a later opposite intent overtook, on both sides; return the arrivals that are still wanted."""
-    if not waiting:
-        return waiting
-    opposite = _opposite(operation)
-    latest = {arrival.profile_id: arrival.id for arrival in waiting}
-    others = list(
-        Arrival.objects.filter(profile_id__in=latest, audience_id=audience_id, operation=opposite).values_list(
-            "id", "sync_id", "profile_id", "match_fields", "entered_at"
-        )
-    )
-    last_opposite: dict[int, int] = {}
-    for row in others:
-        last_opposite[row[2]] = max(row[0], last_opposite.get(row[2], 0))
-    overtaken = [arrival for arrival in waiting if last_opposite.get(arrival.profile_id, 0) > arrival.id]
-    wanted = [arrival for arrival in waiting if last_opposite.get(arrival.profile_id, 0) <= arrival.id]
-    wanted_latest = {arrival.profile_id: arrival.id for arrival in wanted}
-    undone = [Waiting(*row) for row in others if row[0] < wanted_latest.get(row[2], 0)]
-    _delete([arrival.id for arrival in overtaken] + [arrival.id for arrival in undone])
-    _end_not_synced([(arrival, SUPERSEDED) for arrival in overtaken], audience_id, operation, now)
-    _end_not_synced([(arrival, SUPERSEDED) for arrival in undone], audience_id, opposite, now)
+    others = moving.of_profiles({arrival.profile_id for arrival in waiting}, audience_id, opposite(operation))
+    last_opposite = {arrival.profile_id: arrival.id for arrival in others}
+    wanted = [arrival for arrival in waiting if last_opposite.get(arrival.profile_id, 0) < arrival.id]
+    last_wanted = {arrival.profile_id: arrival.id for arrival in wanted}
+    overtaken = [arrival.id for arrival in waiting if last_opposite.get(arrival.profile_id, 0) > arrival.id]
+    undone = [arrival.id for arrival in others if arrival.id < last_wanted.get(arrival.profile_id, 0)]
+    _end_not_synced(overtaken + undone, SUPERSEDED, now)
     return wanted
 
 
-# --- SQL -------------------------------------------------------------------------------------------------------
-
-_UNBLOCKED = """
-AND NOT EXISTS (
-    SELECT 1 FROM integrations_delivery d JOIN integrations_batch b ON b.id = d.batch_id
-    WHERE d.profile_id = a.profile_id AND d.audience_id = a.audience_id AND d.operation <> a.operation
-      AND b.state IN ('waiting', 'sending'))
-"""
-
-
-def _oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool) -> list[Waiting]:
-    """Return the oldest arrivals of a lane; with `unblocked`, only those whose opposite is not under way."""
-    query = (
-        "SELECT a.id, a.sync_id, a.profile_id, a.match_fields, a.entered_at FROM integrations_arrival a"
-        f" WHERE a.audience_id = %s AND a.operation = %s {_UNBLOCKED if unblocked else ''} ORDER BY a.id LIMIT %s"
-    )
-    return [
-        Waiting(row.id, row.sync_id, row.profile_id, row.match_fields, row.entered_at)
-        for row in Arrival.objects.raw(query, [audience_id, operation, limit])
-    ]
-
-
-def _records(profile_ids: set[int]) -> dict[int, tuple[str | None, ...]]:
-    """Return the records of profiles by id, in the order of MatchField; a deleted profile is not in it."""
-    columns = [RECORD_COLUMNS[name] for name in RECORD_COLUMNS]
-    return {row[0]: row[1:] for row in Profile.objects.filter(pk__in=profile_ids).values_list("pk", *columns)}
-
-
-def _pick(found: tuple[str | None, ...] | None, mask: int) -> list[str]:
-    """Return the usable records of the asked fields."""
-    if found is None:
-        return []
-    return [record for field, record in zip(MatchField, found, strict=True) if mask & field and record]
-
-
-def _delete(arrival_ids: Sequence[int]) -> None:
+def _end_not_synced(arrival_ids: Collection[int], reason: str, now: datetime) -> None:
+    """End users here, without a request."""
     if not arrival_ids:
         return
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("DELETE FROM integrations_arrival WHERE id = ANY(%s)", [list(arrival_ids)])
-        else:
-            cursor.executemany("DELETE FROM integrations_arrival WHERE id = %s", [(pk,) for pk in arrival_ids])
-
-
-def append(
-    arrivals: Sequence[Waiting], audience_id: int, operation: str, *, batch_id: int | None, reason: str = ""
-) -> None:
-    """Append a delivery for each arrival."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "INSERT INTO integrations_delivery"
-                " (sync_id, profile_id, audience_id, batch_id, operation, match_fields, reason, entered_at)"
-                " SELECT s, p, %s, %s, %s, m, %s, e FROM"
-                " unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[]) AS t(s, p, m, e)",
-                [
-                    audience_id,
-                    batch_id,
-                    operation,
-                    reason,
-                    [arrival.sync_id for arrival in arrivals],
-                    [arrival.profile_id for arrival in arrivals],
-                    [arrival.match_fields for arrival in arrivals],
-                    [arrival.entered_at for arrival in arrivals],
-                ],
-            )
-        else:
-            moment = connection.ops.adapt_datetimefield_value
-            cursor.executemany(
-                "INSERT INTO integrations_delivery"
-                " (sync_id, profile_id, audience_id, batch_id, operation, match_fields, reason, entered_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    (
-                        a.sync_id,
-                        a.profile_id,
-                        audience_id,
-                        batch_id,
-                        operation,
-                        a.match_fields,
-                        reason,
-                        moment(a.entered_at),
-                    )
-                    for a in arrivals
-                ],
-            )
-
-
-def _end_not_synced(ended: Sequence[tuple[Waiting, str]], audience_id: int, operation: str, now: datetime) -> None:
-    """Append the deliveries of users who end here without a request."""
-    if not ended:
-        return
     with tally(now) as figures:
-        for reason in sorted({reason for _, reason in ended}):
-            arrivals = [arrival for arrival, why in ended if why == reason]
-            append(arrivals, audience_id, operation, batch_id=None, reason=reason)
-            for arrival in arrivals:
-                figures.move(arrival.sync_id, pending=-1, not_synced=1)
-                figures.because(arrival.sync_id, reason, 1)
+        for sync_id, users in moving.by_sync(arrival_ids):
+            figures.move(sync_id, pending=-users, not_synced=users)
+            figures.because(sync_id, reason, users)
+        moving.move(arrival_ids, reason=reason)

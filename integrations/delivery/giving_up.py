@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from integrations.delivery import claiming, settling
+from integrations.delivery import claiming, moving, settling
 from integrations.delivery.writing import writing
 from integrations.models import AdAccount, Arrival, Audience, Batch, Connection
 
@@ -61,14 +61,14 @@ def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: d
             operation=operation,
             state=Batch.State.ERRORED,
             users=len(arrivals),
-            oldest_entered_at=arrivals[0].entered_at,
+            oldest_entered_at=moving.oldest_entry(arrivals),
             gives_up_at=now,
             created_at=now,
             next_attempt_at=now,
             settled_at=now,
             reason=why_waiting(audience_id, operation),
         )
-        claiming.append(arrivals, audience_id, operation, batch_id=batch.pk)
+        moving.move(arrivals, batch_id=batch.pk)
         settling.end_errored(batch, batch.reason, now)
     return True
 

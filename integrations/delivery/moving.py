@@ -1,0 +1,126 @@
+"""Arrivals become deliveries: the SQL of the hot road, for many ids at once and without a row passing through Python.
+
+Lists of ids travel as one text parameter: a list of thousands of parameters costs more than the query.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Exists, OuterRef
+
+from integrations.models import Arrival, Batch, Delivery, Operation
+from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
+
+_COLUMNS = "sync_id, profile_id, audience_id, operation, match_fields, entered_at"
+
+
+class Waiting(NamedTuple):
+    """One arrival: who, and which fields to match on (a MatchField mask)."""
+
+    id: int
+    profile_id: int
+    match_fields: int
+
+
+def opposite(operation: str) -> str:
+    """Return the operation that undoes this one."""
+    return Operation.REMOVE if operation == Operation.ADD else Operation.ADD
+
+
+def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool) -> list[Waiting]:
+    """Return the oldest arrivals of a lane; with `unblocked`, only those whose opposite is not under way."""
+    lane = Arrival.objects.filter(audience_id=audience_id, operation=operation).order_by("id")
+    if unblocked:
+        under_way = Delivery.objects.filter(
+            profile_id=OuterRef("profile_id"),
+            audience_id=audience_id,
+            operation=opposite(operation),
+            batch__state__in=Batch.OPEN,
+        )
+        lane = lane.exclude(Exists(under_way))
+    sql, params = lane.values_list(*Waiting._fields)[:limit].query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [Waiting(*row) for row in cursor.fetchall()]
+
+
+def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Waiting]:
+    """Return what these profiles wait for in an audience, oldest first."""
+    condition, ids = _among("profile_id", profile_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, profile_id, match_fields FROM integrations_arrival"
+            f" WHERE {condition} AND audience_id = %s AND operation = %s ORDER BY id",
+            [ids, audience_id, operation],
+        )
+        return [Waiting(*row) for row in cursor.fetchall()]
+
+
+def records(wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str | None, ...]]:
+    """Return the records of profiles by id, for (profile id, mask) pairs; a deleted profile is not in it.
+
+    The columns are those of MatchField in its order. It is a statement of its own: joined to the claim, the planner
+    scans all profiles.
+    """
+    condition, ids = _among("id", {profile_id for profile_id, _ in wanted})
+    columns = ", ".join(RECORD_COLUMNS[name] for name in RECORD_COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, {columns} FROM profiles_profile WHERE {condition}", [ids])
+        return {row[0]: row[1:] for row in cursor.fetchall()}
+
+
+_PLACES = {
+    mask: tuple(place for place, field in enumerate(MatchField) if mask & field.value)
+    for mask in range(2 ** len(MatchField))
+}
+
+
+def pick(found: tuple[str | None, ...] | None, mask: int) -> list[str]:
+    """Return the usable ones among a profile's records, of the fields in `mask`."""
+    if found is None:
+        return []
+    return [record for place in _PLACES[mask] if (record := found[place])]
+
+
+def oldest_entry(arrival_ids: Collection[int]) -> datetime:
+    """Return when the first of these arrivals entered."""
+    condition, ids = _among("id", arrival_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT min(entered_at) FROM integrations_arrival WHERE {condition}", [ids])
+        moment: datetime | str = cursor.fetchone()[0]
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def by_sync(arrival_ids: Collection[int]) -> list[tuple[int, int]]:
+    """Return how many of these arrivals each sync has."""
+    condition, ids = _among("id", arrival_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT sync_id, count(*) FROM integrations_arrival WHERE {condition} GROUP BY sync_id", [ids])
+        return [(int(sync_id), int(users)) for sync_id, users in cursor.fetchall()]
+
+
+def move(arrival_ids: Collection[int], *, batch_id: int | None = None, reason: str = "") -> None:
+    """Turn arrivals into deliveries of a batch, or into deliveries that ended for a reason."""
+    if not arrival_ids:
+        return
+    condition, ids = _among("id", arrival_ids)
+    put = f"INSERT INTO integrations_delivery ({_COLUMNS}, batch_id, reason) SELECT {_COLUMNS}, %s, %s FROM"
+    take = f"DELETE FROM integrations_arrival WHERE {condition}"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"WITH gone AS ({take} RETURNING *) {put} gone", [ids, batch_id, reason])
+        else:
+            cursor.execute(f"{put} integrations_arrival WHERE {condition} ORDER BY id", [batch_id, reason, ids])
+            cursor.execute(take, [ids])
+
+
+def _among(column: str, ids: Collection[int]) -> tuple[str, str]:
+    """Return a condition on `column` and its one parameter."""
+    listed = ",".join(map(str, ids))
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s::bigint[])", f"{{{listed}}}"
+    return f"{column} IN (SELECT value FROM json_each(%s))", f"[{listed}]"
