@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from integrations import registry
 from integrations.contract import AudienceDraft
-from integrations.delivery.pacing import wait_for_turn
+from integrations.delivery.pacing import pace_of, slow_down, wait_for_turn
 from integrations.errors import InvalidSettings, NeedsReconnect, PartnerError, RateLimited, Unavailable
 from integrations.fields import fold
 from integrations.models import AdAccount, Audience
@@ -147,6 +147,8 @@ def _save(audience: Audience, draft: AudienceDraft) -> None:
 def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resumed: bool) -> Audience:
     """Say why; what was cut off and met an outage waits for the next try instead, as nobody is there to read it."""
     log.warning("audience not created", extra={"audience": audience.pk, "outcome": problem.code})
+    if isinstance(problem, RateLimited) and problem.http_status:  # the partner said so, not our own pace
+        slow_down(pace_of(audience.ad_account.connection), problem.retry_after)
     is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
     ours = Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING)
     if is_resumed and is_passing and audience.began_at and audience.began_at > now - TRY_FOR:

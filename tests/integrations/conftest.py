@@ -67,7 +67,7 @@ def shop(db) -> Workspace:
 
 
 def _person(email: str, workspace: Workspace | None = None, role: str = "") -> User:
-    person = User.objects.create_user(email, "correct horse")
+    person = User.objects.create_user(email)  # signs in by force_login: hashing a password takes a second
     if workspace:
         Member.objects.create(workspace=workspace, user=person, role=role)
     return person
