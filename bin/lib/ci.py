@@ -62,7 +62,8 @@ def run(foreground: Foreground) -> list[str]:
     plain = inherited() | {"CI": "true"}
     plain.setdefault("PINSYNC_DATA_DIR", str(ROOT / "var" / "ci"))
     server = plain.pop("DATABASE_URL", "") or POSTGRESQL
-    python, manage = [PYTHON, "-m"], [PYTHON, ROOT / "manage.py"]
+    python: list[str | Path] = [PYTHON, "-m"]
+    manage: list[str | Path] = [PYTHON, ROOT / "manage.py"]
     step("ruff check", [*python, "ruff", "check", "."], plain)
     step("ruff format", [*python, "ruff", "format", "--check", "."], plain)
     step("mypy", [*python, "mypy"], plain)

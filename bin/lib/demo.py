@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from pinsync.demo import EMAIL, PASSWORD  # two constants; needs no package
 
 SERVE = Path(__file__).with_name("serve.py")
-HEARTBEAT = Path(__file__).with_name("heartbeat.py")
+FILL = Path(__file__).with_name("fill.py")
 PORTS = (("PORT", 8000, "web"), ("SANDBOX_PORT", 8100, "sandbox"))
 START_SECONDS = 60
 # More than the processes are given (serve.py), less than the ten seconds we promise.
@@ -75,15 +75,15 @@ def answers(url: str) -> bool:
         return False
 
 
-def run(foreground: Foreground, processes: "list[subprocess.Popen[bytes]]") -> None:
+def run(foreground: Foreground) -> None:
     """Start everything and stay until one of the processes ends. Raises Failed or Asked."""
     check_python()
     ports = check_ports()
     env = settings_of(ports)
     prepare(foreground, RUNTIME)
     tell("Preparing the database …")
-    manage = [PYTHON, ROOT / "manage.py"]
-    foreground.quietly([*manage, "migrate", "--no-input"], env, "The database could not be prepared; see above.")
+    migrate: list[str | Path] = [PYTHON, ROOT / "manage.py", "migrate", "--no-input"]
+    foreground.quietly(migrate, env, "The database could not be prepared; see above.")
 
     tell("Starting web, worker and sandbox …")
     started_at = time.time()
@@ -91,7 +91,7 @@ def run(foreground: Foreground, processes: "list[subprocess.Popen[bytes]]") -> N
     serving = subprocess.Popen(
         [PYTHON, SERVE], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=sys.stderr, start_new_session=True
     )
-    processes.append(serving)
+    foreground.serving = serving
 
     def all_run() -> None:
         if serving.poll() is not None:
@@ -107,9 +107,9 @@ def run(foreground: Foreground, processes: "list[subprocess.Popen[bytes]]") -> N
         lambda: up(f"{sandbox}/_control/health"), seconds=START_SECONDS, otherwise=silent.format("sandbox")
     )
     tell("Making the demo data …")
-    foreground.quietly([*manage, "demo_data"], env, "The demo data could not be made; see above.", all_run)
+    fill: list[str | Path] = [PYTHON, FILL, str(started_at), str(START_SECONDS)]
+    foreground.quietly(fill, env, "Pinsync could not be made ready; see above.", all_run)
     foreground.wait_until(lambda: up(f"{web}/healthz"), seconds=START_SECONDS, otherwise=silent.format("web"))
-    foreground.quietly([PYTHON, HEARTBEAT, str(started_at), str(START_SECONDS)], env, silent.format("worker"), all_run)
     print(f"Pinsync is ready: {web}/ sign in: {EMAIL} / {PASSWORD}", flush=True)
     while True:
         all_run()
@@ -118,9 +118,8 @@ def run(foreground: Foreground, processes: "list[subprocess.Popen[bytes]]") -> N
 
 def main() -> int:
     foreground = Foreground()
-    processes: list[subprocess.Popen[bytes]] = []
     try:
-        run(foreground, processes)
+        run(foreground)
     except Failed as problem:
         tell(str(problem))
         return 1
@@ -128,8 +127,8 @@ def main() -> int:
         tell(f"Pinsync stops ({signal.Signals(asked.signum).name}).")
         return 0
     finally:
-        for process in processes:
-            stop_group(process, STOP_SECONDS)
+        if foreground.serving:
+            stop_group(foreground.serving, STOP_SECONDS)
     return 1
 
 

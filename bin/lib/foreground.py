@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-GRACE_SECONDS = 4.0
+GRACE_SECONDS = 1.5  # for a command that should end at once
 LINES_SHOWN = 25
 
 
@@ -35,6 +35,7 @@ class Foreground:
 
     def __init__(self) -> None:
         self._asked = 0
+        self.serving: subprocess.Popen[bytes] | None = None  # what needs time to stop, so it is told first
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._note)
 
@@ -44,6 +45,8 @@ class Foreground:
     def pause(self, seconds: float = 0.05) -> None:
         """Wait a little. Raises Asked when it is time to stop."""
         if self._asked:
+            if self.serving and self.serving.poll() is None:
+                self.serving.terminate()
             raise Asked(self._asked)
         time.sleep(seconds)
 
@@ -88,7 +91,7 @@ class Foreground:
 
 def _start(command: Sequence[str | Path], env: Mapping[str, str], stdout: object) -> "subprocess.Popen[bytes]":
     # A session of its own: what the terminal or a kill sends to our group reaches us alone, and we pass it on once.
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(  # type: ignore[call-overload]
         list(map(str, command)),
         cwd=ROOT,
         env=dict(env),

@@ -48,7 +48,7 @@ class WholeGroup(Process):
             self._send_message(line)
 
 
-class Processes(honcho.manager.Manager):  # type: ignore[misc]
+class Processes(honcho.manager.Manager):
     """honcho's manager, knowing who ended first and whether that was wanted."""
 
     def __init__(self) -> None:
