@@ -117,7 +117,14 @@ class Playground(ABC):
 
     @abstractmethod
     def requests(self, since: float) -> list[dict[str, Any]]:
-        """Return the requests seen since that epoch time: time, path, status, records, ads_write or not."""
+        """Return the requests seen since that epoch time: time, user, method, path, status, records, ads_write."""
+
+    @abstractmethod
+    def consent(self, consent_url: str) -> str:
+        """Say yes on the consent page, as a person would, and return the address the browser is sent to.
+
+        Raises PartnerError, also where that page is not the playground's: nobody says yes for a real person.
+        """
 
 
 class AudiencePartner(ABC):

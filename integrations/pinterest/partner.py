@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -175,8 +176,10 @@ class Pinterest(AudiencePartner):
     # -- trying things out
 
     def playground(self) -> Playground | None:
-        """Return the sandbox unless there is an app of one's own, which means the real Pinterest."""
-        return None if settings.PINTEREST_APP_FROM_ENV else PinterestSandbox(settings.PINTEREST_SANDBOX_URL)
+        """Return the sandbox unless there is an app of one's own or an address of the real Pinterest."""
+        hosts = [urlsplit(url).hostname or "" for url in (settings.PINTEREST_API_URL, settings.PINTEREST_OAUTH_URL)]
+        is_real = settings.PINTEREST_APP_FROM_ENV or any(f".{host}".endswith(".pinterest.com") for host in hosts)
+        return None if is_real else PinterestSandbox(settings.PINTEREST_SANDBOX_URL)
 
 
 def _id(value: str) -> str:

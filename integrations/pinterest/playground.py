@@ -1,6 +1,8 @@
 """The bundled sandbox as a playground: its control side, for the simulator page and for tests."""
 
+import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 
@@ -40,7 +42,31 @@ class PinterestSandbox(Playground):
     def requests(self, since: float) -> list[dict[str, Any]]:
         """See Playground; every line also has the sandbox's own fields."""
         lines: list[dict[str, Any]] = self._ask("GET", f"requests?since={since:.3f}")
-        return [{**line, "ads_write": line["category"] == "ads_write"} for line in lines]
+        return [
+            {**line, "user": line["pinterest_user"], "ads_write": line["category"] == "ads_write"} for line in lines
+        ]
+
+    def consent(self, consent_url: str) -> str:
+        """See Playground: as the first of the sandbox's people, with all scopes that are asked for."""
+        parts = urlsplit(consent_url)
+        if (parts.hostname or "").endswith("pinterest.com"):
+            raise errors.InvalidSettings("This consent page is no sandbox's")
+        try:
+            page = requests.get(consent_url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+            person = re.search(r'name="pinterest_user" value="([^"]+)"', page.text)
+            if page.status_code != requests.codes.ok or person is None:
+                raise errors.InvalidSettings("The consent page asks nobody", http_status=page.status_code)
+            form = {
+                "pinterest_user": person[1],
+                "scope": parse_qs(parts.query).get("scope", [""])[0].split(","),
+                "decision": "allow",
+            }
+            answer = requests.post(consent_url, data=form, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        except requests.RequestException as problem:
+            raise errors.Unavailable(f"The sandbox does not answer: {type(problem).__name__}") from None
+        if not answer.headers.get("Location"):
+            raise errors.InvalidSettings("The consent page leads nowhere", http_status=answer.status_code)
+        return answer.headers["Location"]
 
     def _ask(self, method: str, path: str, json: dict[str, Any] | None = None) -> Any:
         try:
