@@ -93,7 +93,8 @@ def problems(canvas: Canvas, now: datetime) -> list[Problem]:
         page = reverse("canvas:detail", args=[canvas.workspace.slug, canvas.pk])
         found.append(Problem(_("There is no step yet. Add one to the journey."), page))
     for step in steps:
-        found += kind_of(step).problems(step)
+        here = reverse("canvas:step", args=[canvas.workspace.slug, canvas.pk, step.pk])
+        found += [Problem(f"“{step.name}”: {each.text}", each.url or here) for each in kind_of(step).problems(step)]
     return found
 
 

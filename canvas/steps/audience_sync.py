@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -80,13 +79,9 @@ class AudienceSyncKind(PassingKind):
         return Editor(AudienceSyncForm(step, initial=filled_in(step, data, audience)), notice=_notice(audience))
 
     def problems(self, step: Step) -> list[Problem]:
-        """Return the sync's problems under the step's name. One that names no page of its own leads to the step."""
         if step.sync is None:
-            return [Problem(_("“%(step)s” has lost its settings. Delete it and add it again.") % {"step": step.name})]
-        here = reverse("canvas:step", args=[step.canvas.workspace.slug, step.canvas_id, step.pk])
-        return [
-            Problem(f"“{step.name}”: {problem.text}", problem.url or here) for problem in audiences.problems(step.sync)
-        ]
+            return [Problem(_("Its settings are lost. Delete it and add it again."))]
+        return audiences.problems(step.sync)
 
     def summary(self, step: Step) -> list[tuple[str | Promise, str]]:
         sync = step.sync

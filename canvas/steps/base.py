@@ -77,7 +77,10 @@ class StepKind(ABC):
 
     @abstractmethod
     def problems(self, step: Step) -> list[Problem]:
-        """Return what keeps the step from working, as sentences. Calls nobody."""
+        """Return what keeps the step from working, as sentences; one without a page is mended in the editor.
+
+        Calls nobody.
+        """
 
     @abstractmethod
     def summary(self, step: Step) -> list[tuple[str | Promise, str]]:

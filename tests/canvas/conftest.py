@@ -1,13 +1,18 @@
 """A small shop whose workspace is connected to a partner, and the hands to build Canvases with."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
+from canvas import demo
 from canvas.models import Canvas, Step
 from canvas.steps import kinds
 from integrations import registry
 from integrations.models import AdAccount, Audience, AudienceSync, Connection, Pace
+from integrations.pinterest.sandbox.sandbox import Sandbox
+from integrations.pinterest.sandbox.testing import serving
 from pinsync.profiles.matching import MatchField, records
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import Member, Role, User, Workspace
@@ -142,3 +147,32 @@ def running(canvas, audience):
     Canvas.objects.filter(pk=canvas.pk).update(state=Canvas.State.ACTIVE, launched_at=NOON)
     canvas.refresh_from_db()
     return canvas
+
+
+@pytest.fixture(scope="package")
+def listening() -> Iterator[tuple[Sandbox, str]]:
+    sandbox = Sandbox()
+    with serving(sandbox) as url:
+        yield sandbox, url
+
+
+@pytest.fixture
+def sandbox(listening, settings) -> Sandbox:
+    """A sandbox on a real socket, in real time, as on its first day."""
+    found, url = listening
+    found.reset()
+    found.log.requests.clear()
+    settings.PINTEREST_API_URL = f"{url}/v5"
+    settings.PINTEREST_OAUTH_URL = f"{url}/oauth/"
+    settings.PINTEREST_SANDBOX_URL = url
+    settings.PINTEREST_APP_ID, settings.PINTEREST_APP_SECRET = "1000001", "sandbox-secret"
+    settings.PINTEREST_APP_FROM_ENV = False
+    return found
+
+
+@pytest.fixture
+def shop(workspace, alice, sandbox):
+    """A workspace that Alice connected through the real round trip."""
+    found = demo.playground()
+    demo.connect(workspace, alice, *found, timezone.now)
+    return workspace
