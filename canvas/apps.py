@@ -9,12 +9,14 @@ class CanvasConfig(AppConfig):
 
     def ready(self) -> None:
         from canvas import reading
+        from canvas.home import first_step
         from integrations import usage
         from pinsync.profiles import panels
         from pinsync.workspaces import audit, home
 
         usage.register(reading.usages)
         home.register("canvas", reading.home_panel, order=50)
+        home.register_first_step("canvas", first_step, order=30)
         panels.register("canvas", reading.profile_panel, order=50)
         audit.name_actions(
             {

@@ -1,5 +1,21 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class IntegrationsConfig(AppConfig):
     name = "integrations"
+
+    def ready(self) -> None:
+        from integrations.home import first_step, panel
+        from pinsync.workspaces import audit, home
+
+        home.register("integrations", panel, order=10)
+        home.register_first_step("integrations", first_step, order=10)
+        audit.name_actions(
+            {
+                "ad_account.disconnected": _("Ad account disconnected"),
+                "ad_accounts.connected": _("Ad accounts connected"),
+                "partner.broken": _("Partner refused the token"),
+                "partner.disconnected": _("Partner disconnected"),
+            }
+        )

@@ -1,6 +1,21 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ProfilesConfig(AppConfig):
     name = "pinsync.profiles"
     label = "profiles"
+
+    def ready(self) -> None:
+        from pinsync.profiles.home import first_step
+        from pinsync.workspaces import audit, home
+
+        home.register_first_step("profiles", first_step, order=20)
+        audit.name_actions(
+            {
+                "import.started": _("Import started"),
+                "segment.created": _("Segment created"),
+                "segment.changed": _("Segment changed"),
+                "segment.deleted": _("Segment deleted"),
+            }
+        )

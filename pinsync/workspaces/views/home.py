@@ -10,14 +10,15 @@ from django.views.decorators.http import require_GET, require_http_methods
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.creating import rename_workspace
 from pinsync.workspaces.forms import WorkspaceForm
-from pinsync.workspaces.home import panels
+from pinsync.workspaces.home import first_steps, panels
 from pinsync.workspaces.models import Role, Workspace
 
 
 @workspace_view(Role.VIEWER)
 @require_GET
 def home(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
-    return render(request, "workspaces/home.html", {"panels": panels(workspace)})
+    context = {"first_steps": first_steps(workspace), "panels": panels(workspace)}
+    return render(request, "workspaces/home.html", context)
 
 
 @workspace_view(Role.ADMIN)

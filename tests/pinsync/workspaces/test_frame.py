@@ -13,6 +13,7 @@ from django.test import Client
 from pinsync.workspaces import audit, home
 from pinsync.workspaces.models import Member, Role, Workspace
 from tests.pinsync.workspaces.conftest import NOON, browser_of
+from tests.pinsync.workspaces.world import things_of
 
 TEMPLATES = sorted(Path(django_settings.BASE_DIR, "templates").rglob("*.html"))
 ICON = re.compile(r"""\{% icon ["']([\w-]+)["']|icon_name=["']([\w-]+)["']""")
@@ -115,12 +116,41 @@ def test_renaming_a_workspace_keeps_its_address(acme, alice):
 
 
 def test_the_home_page_shows_the_panels_of_the_apps_in_their_order(acme, alice, monkeypatch):
-    monkeypatch.setattr(home, "_sources", {})
+    monkeypatch.setattr(home, "_panels", {})
     home.register("b", lambda workspace: home.Panel("components/empty.html", {"n": 2}), order=20)
     home.register("a", lambda workspace: home.Panel("components/empty.html", {"name": workspace.name}), order=10)
     home.register("none", lambda workspace: None)
     assert [panel.context for panel in home.panels(acme)] == [{"name": "Acme"}, {"n": 2}]
     assert browser_of(alice).get("/w/acme/").status_code == 200
+
+
+def test_first_steps_are_shown_until_all_are_done(acme, alice, monkeypatch):
+    monkeypatch.setattr(home, "_first_steps", {})
+    done = {"connect": True, "launch": False}
+    for order, name in ((2, "launch"), (1, "connect")):
+        home.register_first_step(
+            name, lambda workspace, name=name: home.FirstStep(name, "", f"/{name}/", done[name]), order=order
+        )
+    assert [(step.label, step.done) for step in home.first_steps(acme)] == [("connect", True), ("launch", False)]
+    page = browser_of(alice).get("/w/acme/").content.decode()
+    assert 'href="/launch/"' in page
+    assert 'href="/connect/"' not in page
+    done["launch"] = True
+    assert home.first_steps(acme) == []
+    assert "First steps" not in browser_of(alice).get("/w/acme/").content.decode()
+
+
+def test_a_fresh_workspace_is_told_what_to_do_first(acme, alice):
+    assert [str(step.label) for step in home.first_steps(acme)] == [
+        "Connect a technology partner",
+        "Import your users",
+        "Build and launch a Canvas",
+    ]
+    things_of(acme, alice)
+    assert [step.done for step in home.first_steps(acme)] == [True, True, False]
+    page = browser_of(alice).get("/w/acme/").content.decode()
+    assert '<span class="badge good">Connected</span>' in page
+    assert "1 ad account" in page
 
 
 def test_the_audit_log_reads_on_page_by_page(acme, alice, charlie):
