@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from canvas.models import Canvas, Entry, Move, Step, StepTotals
 from canvas.steps import kind_of
 from canvas.steps.base import PassingKind, WaitingKind
+from integrations.delivery.counting import tally
 from pinsync.profiles.models import Profile
 from pinsync.sql import insert_select
 
@@ -159,10 +160,11 @@ def _follow(move: Move, walk: Walk, now: datetime, *, start: Step | None = None)
     if not move.users:
         return
     users = Profile.objects.filter(pk__in=Entry.objects.filter(move=move).values("profile"))
-    for step in walk.passed:
-        kind = kind_of(step)
-        if isinstance(kind, PassingKind):
-            kind.receive(step, users, now=now)
+    with tally(now):  # the figures of all steps at the end: their rows are locked for a moment, not for the whole walk
+        for step in walk.passed:
+            kind = kind_of(step)
+            if isinstance(kind, PassingKind):
+                kind.receive(step, users, now=now)
     _count(move.users, walk, start)
 
 

@@ -119,15 +119,15 @@ def secret_file(path: Path, make: str) -> str:
 
 
 def database(url: str, data_dir: Path) -> dict[str, object]:
-    """Return Django's DATABASES entry for a postgres:// URL, or for SQLite in `data_dir` when it is empty.
+    """Return Django's DATABASES entry for a postgres:// or sqlite:/// URL; empty means SQLite in `data_dir`.
 
     SQLite's options are the measured ones: IMMEDIATE transactions, WAL, 20 s of patience.
     """
-    if not url:
+    if not url or url.startswith("sqlite:///"):
         data_dir.mkdir(parents=True, exist_ok=True)
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": data_dir / "pinsync.sqlite3",
+            "NAME": unquote(url.removeprefix("sqlite://")) or data_dir / "pinsync.sqlite3",
             "CONN_MAX_AGE": 600,
             "OPTIONS": {
                 "timeout": 20,
@@ -143,7 +143,8 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise ImproperlyConfigured(
-            "DATABASE_URL must look like postgres://user:password@host:5432/name (or be empty for SQLite)."
+            "DATABASE_URL must look like postgres://user:password@host:5432/name or sqlite:///absolute/path "
+            "(or be empty for SQLite in the data folder)."
         )
     return {
         "ENGINE": "django.db.backends.postgresql",

@@ -1,0 +1,108 @@
+"""`manage.py worker`, started for real: it ticks, delivers, survives what is killed and stops when told."""
+
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from integrations.models import Batch, Heartbeat, Tick
+from tests.helpers import figures, let_in, people, records_at, records_of, sync_to
+from tests.workers import Worker, is_alive, until
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
+]
+
+AT_MOST_A_TICK = 5 + 3  # seconds: the tick, and what a loaded machine adds to a request
+
+
+@pytest.fixture
+def start(sandbox, tmp_path, transactional_db) -> Iterator[Callable[..., Worker]]:
+    started: list[Worker] = []
+
+    def start(**variables: str) -> Worker:
+        worker = Worker(tmp_path / f"worker-{len(started)}.log", **variables)
+        started.append(worker)
+        until(worker.is_up, 20)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.kill_what_is_left()
+
+
+def test_users_are_sent_within_a_tick(start, workspace, audience, sandbox):
+    start()
+    sync, chosen = sync_to(audience), people(workspace, 50)
+    let_in(sync, chosen)
+    until(lambda: figures(sync)["synced"] == 50, AT_MOST_A_TICK)
+    assert records_at(sandbox.world, audience) == records_of(chosen)
+
+
+def test_two_workers_tick_as_one(start):
+    start()
+    start()
+    seen: list[float] = []
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        last = Tick.objects.values_list("last_at", flat=True).get()
+        if not seen or seen[-1] != last:
+            seen.append(last)
+        time.sleep(0.02)
+    gaps = [after - before for before, after in itertools.pairwise(seen)]
+    assert len(gaps) >= 2
+    assert all(4.9 < gap < 6 for gap in gaps), gaps
+
+
+def test_killed_idle_children_do_not_stop_delivery(start, workspace, audience):
+    worker = start()
+    sync = sync_to(audience)
+    for child in worker.cluster[1:]:  # one of them holds the queue's lock while it waits: the cluster hangs for ever
+        os.kill(child, signal.SIGKILL)
+    let_in(sync, people(workspace, 5))
+    until(lambda: figures(sync)["synced"] == 5, 45)
+
+
+def test_a_killed_parent_is_started_again(start, workspace, audience):
+    worker = start()
+    sync, killed = sync_to(audience), worker.parent
+    os.kill(killed, signal.SIGKILL)
+    let_in(sync, people(workspace, 5))
+    until(lambda: figures(sync)["synced"] == 5, 20)
+    assert worker.parent not in (None, killed)
+
+
+def test_a_batch_of_a_killed_sender_is_sent_again(start, workspace, audience, sandbox, monkeypatch):
+    worker = start()
+    sync, chosen = sync_to(audience), people(workspace, 5)
+    sandbox.answer("POST", "/_control/faults", {"Content-Type": "application/json"}, '{"fault": "latency", "ms": 4000}')
+    let_in(sync, chosen)
+    until(lambda: Batch.objects.filter(state=Batch.State.SENDING).exists(), AT_MOST_A_TICK)
+    os.kill(worker.parent, signal.SIGKILL)
+    sandbox.answer("DELETE", "/_control/faults")
+    Batch.objects.filter(state=Batch.State.SENDING).update(lease_until="2026-01-01T00:00Z")  # a minute passes
+    until(lambda: figures(sync)["synced"] == 5, 30)
+    assert figures(sync) == {"entered": 5, "synced": 5, "not_synced": 0, "pending": 0, "errored": 0}
+    assert records_at(sandbox.world, audience) == records_of(chosen)
+
+
+@pytest.mark.parametrize(("signum", "group"), [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)])
+def test_it_stops_when_told_and_leaves_nothing(start, signum, group):
+    worker = start()
+    until(lambda: Heartbeat.objects.exists(), 10)
+    assert worker.stop(signum, group=group) < 10
+    assert worker.process.returncode == 0
+    assert not Heartbeat.objects.exists()
+
+
+def test_a_killed_supervisor_takes_its_cluster_along(start):
+    worker = start()
+    known = worker.everything()
+    worker.stop(signal.SIGKILL)
+    assert not any(is_alive(pid) for pid in known)
