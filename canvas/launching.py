@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from canvas import journeys
-from canvas.models import Canvas, Move, Step
+from canvas.models import Canvas, Step
 from canvas.steps import kind_of
 from integrations import registry
 from integrations.delivery.limits import limits_of
@@ -121,8 +121,8 @@ def launch(canvas: Canvas, user: User | None, now: datetime) -> None:
     """Make a draft active; who is in its target audience enters within seconds. Raises NotReady or WrongState."""
     with transaction.atomic():
         _check(canvas, now)
-        enters_at = now if canvas.entry_kind == Canvas.EntryKind.LAUNCH else None
-        _move(canvas, State.DRAFT, state=State.ACTIVE, launched_at=now, enter_at=enters_at)
+        changes = {"enter_at": now, "enter_after": 0} if canvas.entry_kind == Canvas.EntryKind.LAUNCH else {}
+        _move(canvas, State.DRAFT, state=State.ACTIVE, launched_at=now, **changes)
         audit.record(canvas.workspace, user, "canvas.launched", canvas.name, now=now, canvas=canvas.pk)
         transaction.on_commit(ring)
 
@@ -140,15 +140,12 @@ def stop(canvas: Canvas, user: User | None, now: datetime) -> None:
 def resume(canvas: Canvas, user: User | None, now: datetime) -> None:
     """Make a stopped Canvas active again. Raises NotReady or WrongState.
 
-    Who entered at its launch does not enter again; a launch that was stopped before anybody entered is made up for.
+    Who entered at its launch does not enter again; a launch that was stopped before everybody had entered goes on.
     """
     with transaction.atomic():
         _check(canvas, now)
-        missed = (
-            canvas.entry_kind == Canvas.EntryKind.LAUNCH
-            and not Move.objects.filter(canvas=canvas, kind=Move.Kind.ENTER, source=LAUNCH).exists()
-        )
-        _move(canvas, State.STOPPED, state=State.ACTIVE, stopped_at=None, enter_at=now if missed else None)
+        enters_at = None if canvas.enter_after is None else now
+        _move(canvas, State.STOPPED, state=State.ACTIVE, stopped_at=None, enter_at=enters_at)
         audit.record(canvas.workspace, user, "canvas.resumed", canvas.name, now=now, canvas=canvas.pk)
         transaction.on_commit(ring)
 

@@ -34,8 +34,10 @@ class Canvas(models.Model):
     segment = models.ForeignKey(Segment, models.PROTECT, null=True, blank=True, related_name="canvases")
     source_import = models.ForeignKey(Import, models.PROTECT, null=True, blank=True, related_name="canvases")
     reentry = models.BooleanField(default=False)
-    # Set: users are due to enter at this time; whoever clears it in the same transaction lets them in.
+    # Set: users are due to enter at this time; whoever clears it in the same transaction lets the last of them in.
     enter_at = models.DateTimeField(null=True, blank=True)
+    # Profile id up to which a launch has let users in; NULL when it is through. A stop keeps it for Resume.
+    enter_after = models.BigIntegerField(null=True, blank=True)
     launched_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -52,6 +54,10 @@ class Canvas(models.Model):
             models.CheckConstraint(
                 condition=models.Q(enter_at__isnull=True) | models.Q(state="active"),
                 name="canvas_enters_while_active",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(enter_at__isnull=True) | models.Q(enter_after__isnull=False),
+                name="canvas_enters_from_somewhere",
             ),
             models.CheckConstraint(
                 condition=models.Q(segment__isnull=True) | models.Q(source_import__isnull=True),

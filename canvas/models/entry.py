@@ -33,19 +33,22 @@ class Entry(models.Model):
     """One user's way through a Canvas. Written by journeys.py only.
 
     `turn` counts a profile's entries into this Canvas from 0, so that the database forbids a second one where there
-    is no re-entry, however many launches race.
+    is no re-entry, however many launches race. The foreign keys carry no database constraint: checking them for each
+    user costs more than the insert, and nothing that they name is ever deleted while users are under way.
     """
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")  # in `step` (a Delay) until `due_at`
         EXITED = "exited", _("Exited")
 
-    canvas = models.ForeignKey(Canvas, models.CASCADE, related_name="entries", db_index=False)
+    canvas = models.ForeignKey(Canvas, models.CASCADE, related_name="entries", db_constraint=False, db_index=False)
     profile = models.ForeignKey(Profile, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     turn = models.PositiveIntegerField(default=0)
     move = models.ForeignKey(Move, models.DO_NOTHING, db_constraint=False, related_name="entries")  # the latest
     state = models.CharField(max_length=10, choices=State.choices)
-    step = models.ForeignKey(Step, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
+    step = models.ForeignKey(
+        Step, models.DO_NOTHING, null=True, blank=True, related_name="+", db_constraint=False, db_index=False
+    )
     due_at = models.DateTimeField(null=True, blank=True)
     entered_at = models.DateTimeField()
     exited_at = models.DateTimeField(null=True, blank=True)

@@ -96,7 +96,7 @@ def charlie(db):
 
 
 def _member(workspace, email, role):
-    user = User.objects.create_user(email, "correct horse")
+    user = User.objects.create_user(email)  # signs in by force_login: hashing a password takes its time
     Member.objects.create(workspace=workspace, user=user, role=role)
     return user
 

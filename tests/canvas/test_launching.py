@@ -191,6 +191,33 @@ def test_resume_makes_up_for_a_launch_that_was_stopped_before_anybody_entered(re
     assert schedules.enter_due(NOON + HOUR) == 2
 
 
+def test_a_launch_goes_on_in_portions_and_canvases_take_turns(ready, alice, workspace, audience, monkeypatch):
+    other = Canvas.objects.create(workspace=workspace, name="Spring")
+    add(other, "audience_sync", audience=audience)
+    people(workspace, 5)
+    monkeypatch.setattr(schedules, "USERS_AT_A_TIME", 2)
+    for each in (ready, other):
+        launching.launch(each, alice, NOON)
+    assert schedules.enter_due(NOON) == 10
+    moves = list(Move.objects.order_by("id").values_list("canvas", "users"))
+    assert moves == [(ready.pk, 2), (other.pk, 2), (ready.pk, 2), (other.pk, 2), (ready.pk, 1), (other.pk, 1)]
+    assert set(Canvas.objects.values_list("enter_at", "enter_after")) == {(None, None)}
+
+
+def test_a_launch_that_was_stopped_half_way_goes_on_where_it_stood(ready, alice, workspace, monkeypatch):
+    Canvas.objects.update(reentry=True)
+    ready.refresh_from_db()
+    people(workspace, 5)
+    launching.launch(ready, alice, NOON)
+    monkeypatch.setattr(schedules, "USERS_AT_A_TIME", 2)
+    assert schedules._enter_some(ready.pk, NOON) == 2
+    launching.stop(ready, alice, NOON)
+    assert schedules.enter_due(NOON) == 0
+    launching.resume(ready, alice, NOON + HOUR)
+    assert schedules.enter_due(NOON + HOUR) == 3
+    assert Entry.objects.values("profile").distinct().count() == Entry.objects.count() == 5
+
+
 def test_resume_is_refused_while_there_are_problems(ready, alice):
     launching.launch(ready, alice, NOON)
     launching.stop(ready, alice, NOON)
@@ -233,6 +260,7 @@ LEGAL = {
 @pytest.mark.parametrize("state", State)
 def test_every_move_that_is_not_legal_changes_nothing(ready, alice, move, state):
     Canvas.objects.update(state=state)
+    ready.refresh_from_db()
     if state in LEGAL[move]:
         getattr(launching, move)(ready, alice, NOON)
         assert Canvas.objects.get().state != state
