@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integrations.models import Batch, Heartbeat, Tick
-from tests.helpers import figures, let_in, people, records_at, records_of, sync_to
+from tests.helpers import break_it, figures, let_in, mend, people, records_at, records_of, sync_to
 from tests.workers import Worker, is_alive, until
 
 pytestmark = [
@@ -78,14 +78,14 @@ def test_a_killed_parent_is_started_again(start, workspace, audience):
     assert worker.parent not in (None, killed)
 
 
-def test_a_batch_of_a_killed_sender_is_sent_again(start, workspace, audience, sandbox, monkeypatch):
+def test_a_batch_of_a_killed_sender_is_sent_again(start, workspace, audience, sandbox):
     worker = start()
     sync, chosen = sync_to(audience), people(workspace, 5)
-    sandbox.answer("POST", "/_control/faults", {"Content-Type": "application/json"}, '{"fault": "latency", "ms": 4000}')
+    break_it(sandbox, "latency", ms=4000)
     let_in(sync, chosen)
     until(lambda: Batch.objects.filter(state=Batch.State.SENDING).exists(), AT_MOST_A_TICK)
-    os.kill(worker.parent, signal.SIGKILL)
-    sandbox.answer("DELETE", "/_control/faults")
+    os.killpg(worker.parent, signal.SIGKILL)
+    mend(sandbox)
     Batch.objects.filter(state=Batch.State.SENDING).update(lease_until="2026-01-01T00:00Z")  # a minute passes
     until(lambda: figures(sync)["synced"] == 5, 30)
     assert figures(sync) == {"entered": 5, "synced": 5, "not_synced": 0, "pending": 0, "errored": 0}
