@@ -1,5 +1,6 @@
 """A small shop whose workspace is connected to a partner, and the hands to build Canvases with."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +43,18 @@ def make_profile(workspace, external_id, email="", idfa="", gaid="", **attribute
 def people(workspace, number, start=0):
     """Make `number` profiles with e-mail addresses and return them all."""
     Profile.objects.bulk_create(
-        (make_profile(workspace, f"u{n}", f"u{n}@example.com") for n in range(start, start + number)), batch_size=5000
+        (
+            Profile(
+                workspace=workspace,
+                external_id=f"u{n}",
+                email=f"u{n}@example.com",
+                email_record=hashlib.sha256(f"u{n}@example.com".encode()).hexdigest(),
+                created_at=NOON,
+                updated_at=NOON,
+            )
+            for n in range(start, start + number)
+        ),
+        batch_size=5000,
     )
     return Profile.objects.filter(workspace=workspace)
 
