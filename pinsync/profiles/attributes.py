@@ -33,7 +33,7 @@ class _Attribute(Func):
 class AttributeText(_Attribute):
     """The value as text: numbers and booleans as JSON writes them."""
 
-    postgresql = "NULLIF({a} ->> %s, '')"
+    postgresql = "NULLIF({a} ->> %s::text, '')"
     # json_each, not a JSON path: a path cannot name a key that has a quote in it
     sqlite = (
         "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE NULLIF(CAST(value AS TEXT), '') END "
@@ -42,7 +42,7 @@ class AttributeText(_Attribute):
 
 
 class AttributeNumber(_Attribute):
-    postgresql = "(CASE WHEN jsonb_typeof({a} -> %s) = 'number' THEN ({a} ->> %s)::double precision END)"
+    postgresql = "(CASE WHEN jsonb_typeof({a} -> %s::text) = 'number' THEN ({a} ->> %s::text)::double precision END)"
     sqlite = "(SELECT value FROM json_each({a}) WHERE key = %s AND type IN ('integer', 'real'))"
 
     @classmethod
@@ -54,7 +54,8 @@ class AttributeDate(_Attribute):
     """A date or a time in UTC as text that sorts as time does: `2025-04-07` or `2025-04-07T04:34:38`."""
 
     postgresql = (
-        "(CASE WHEN {a} ->> %s ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(T|$)' THEN left({a} ->> %s, 19) END) COLLATE \"C\""
+        "(CASE WHEN {a} ->> %s::text ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(T|$)' "
+        'THEN left({a} ->> %s::text, 19) END) COLLATE "C"'
     )
     sqlite = (
         "(SELECT substr(value, 1, 19) FROM json_each({a}) WHERE key = %s AND type = 'text' AND "

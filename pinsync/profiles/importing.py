@@ -28,6 +28,7 @@ from pinsync.workspaces import audit
 from pinsync.workspaces.models import User, Workspace
 
 ROWS_PER_CHUNK = 10_000
+BYTES_PER_CHUNK = 8 * 1024 * 1024  # wide rows make fewer of them, so that memory stays flat
 LEASE = timedelta(minutes=2)  # far more than a chunk takes
 TASK = "pinsync.profiles.tasks.continue_import"
 _COPY_BLOCK = 1024 * 1024
@@ -167,15 +168,16 @@ def _chunks(reader: Reader, layout: Layout) -> Iterator[tuple[list[Unreadable], 
     """Yield problems and rows, so many at a time; the reader then stands behind the last of them."""
     problems: list[Unreadable] = []
     rows: list[Row] = []
+    start = reader.position
     for read in reader:
         taken = problem_or_row(layout, read)
         if isinstance(taken, Unreadable):
             problems.append(taken)
         else:
             rows.append(taken)
-        if len(rows) + len(problems) >= ROWS_PER_CHUNK:
+        if len(rows) + len(problems) >= ROWS_PER_CHUNK or reader.position - start >= BYTES_PER_CHUNK:
             yield problems, rows
-            problems, rows = [], []
+            problems, rows, start = [], [], reader.position
     if problems or rows:
         yield problems, rows
 

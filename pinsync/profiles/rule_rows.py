@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pinsync.profiles.filters import ATTRIBUTE, FIELDS, KINDS, OPERATORS, Operator, kinds_of, label_of
+from pinsync.profiles.asking import ATTRIBUTE, FIELDS, KINDS, OPERATORS, Operator, kinds_of, label_of
 
 _FIRST = {"text": "text.equals", "number": "number.greater", "date": "date.last_days", "boolean": "boolean.true"}
 _DO = re.compile(r"(field|operator|remove|add|group|ungroup):(\d{1,3})(?::(\d{1,3}))?")

@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from pinsync.profiles.asking import describe
 from pinsync.profiles.attributes import attributes_of
-from pinsync.profiles.filters import FilterError, describe
+from pinsync.profiles.filters import FilterError
 from pinsync.profiles.forms import SegmentForm, posted_filters
 from pinsync.profiles.models import Segment
 from pinsync.profiles.rule_rows import changed, rows_of

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django_q.models import OrmQ
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -271,6 +273,36 @@ def test_a_run_that_was_cut_off_goes_on_behind_its_last_whole_chunk(
     assert problems(done) == [(10, "cells")]
     assert done.bytes_done == done.bytes_total == len(content)
     assert Profile.objects.get(external_id="0").attributes == {"note": "again"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_of_the_same_users_at_once_make_them_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinsync.profiles.importing.ROWS_PER_CHUNK", 50)
+    lines = [f"{n},user{n}@example.com" for n in range(400)] + [f",only{n}@example.com" for n in range(100)]
+
+    def work(order: int) -> Import:
+        run = Import.objects.create(workspace=workspace, name="race.csv")
+        content = "\n".join(["external_id,email", *lines[::order]]).encode()
+        try:
+            return run_import(run, BytesIO(content), now=NOW)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(work, (1, -1)))
+    assert [(run.state, run.rows, run.rejected) for run in runs] == [("done", 500, 0)] * 2
+    assert (sum(run.created for run in runs), Profile.objects.count()) == (500, 500)
+
+
+def test_wide_rows_make_smaller_chunks(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinsync.profiles.importing.BYTES_PER_CHUNK", 100)
+    rows_after: list[int] = []
+    run = Import.objects.create(workspace=workspace, name="wide.csv")
+    content = ("external_id,note\n" + "".join(f"{n},{'x' * 60}\n" for n in range(5))).encode()
+    run_import(run, BytesIO(content), now=NOW, after_chunk=lambda one: rows_after.append(one.rows))
+    assert rows_after == [2, 4, 5]
 
 
 def test_a_run_works_for_a_while_and_lets_go(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

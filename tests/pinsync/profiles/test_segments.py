@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 
 from canvas.models import Canvas
-from pinsync.profiles.filters import FilterError, describe
+from pinsync.profiles.asking import describe
+from pinsync.profiles.filters import FilterError
 from pinsync.profiles.matching import MatchField
 from pinsync.profiles.models import Import, Profile, Segment
 from pinsync.profiles.segments import (

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from pinsync.profiles.importing import run_import
+from pinsync.profiles.importing import finish, run_import
 from pinsync.profiles.models import Import
 from pinsync.workspaces.models import Workspace
 
@@ -33,8 +33,12 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
         run = Import.objects.create(workspace=found, name=file.name[:200])
-        with opened:
-            run = run_import(run, opened, now=timezone.now(), after_chunk=_draw)
+        try:
+            with opened:
+                run = run_import(run, opened, now=timezone.now(), after_chunk=_draw)
+        except BaseException:  # also Ctrl-C: nobody else has the file to go on with
+            finish(run, Import.State.FAILED, "failed", now=timezone.now())
+            raise
         if sys.stderr.isatty():
             sys.stderr.write("\r\x1b[K")
         if options["json"]:
