@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from pinsync.workspaces.access import LAST_WORKSPACE
@@ -15,6 +16,7 @@ from pinsync.workspaces.models import Member, User, Workspace
 
 
 @require_GET
+@never_cache
 @login_required
 def root(request: HttpRequest) -> HttpResponse:
     """Go to the workspace used last, else to the first one, else to where one is created."""
@@ -24,6 +26,7 @@ def root(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@never_cache
 @login_required
 def choose(request: HttpRequest) -> HttpResponse:
     members = Member.objects.filter(user=_person(request)).select_related("workspace").order_by("workspace__name")
@@ -31,6 +34,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@never_cache
 @login_required
 def create(request: HttpRequest) -> HttpResponse:
     person = _person(request)
