@@ -119,7 +119,7 @@ def _row(ad_account: AdAccount, info: AudienceInfo, now: datetime) -> Audience:
         ad_account=ad_account,
         external_id=info.id,
         target_id=info.target_id,
-        name=info.name[:300],
+        name=info.name[:300] or info.id,
         description=info.description[:500],
         state=Audience.State.READY,
         status=info.status[:30],

@@ -50,18 +50,26 @@ def create(ad_account: AdAccount, name: str, description: str, now: datetime) ->
     return _go_on(audience, now, look_first=is_again, is_resumed=False)
 
 
+def cut_off(now: datetime) -> list[Audience]:
+    """Return the creations whose lease is over."""
+    is_over = Q(lease_until=None) | Q(lease_until__lt=now)
+    return list(Audience.objects.filter(is_over, state=Audience.State.CREATING).order_by("pk"))
+
+
+def resume(audience: Audience, now: datetime) -> bool:
+    """Take up a creation that was cut off; return whether the audience is READY now. One caller does it."""
+    ours = Audience.objects.filter(
+        pk=audience.pk, state=Audience.State.CREATING, lease_until=audience.lease_until
+    ).update(lease_until=now + LEASE)
+    if not ours:
+        return False
+    taken = Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
+    return _go_on(taken, now, look_first=True, is_resumed=True).state == Audience.State.READY
+
+
 def resume_creations(now: datetime) -> int:
-    """Take up every creation whose lease is over; return how many are READY now."""
-    ready = 0
-    cut_off = Q(lease_until=None) | Q(lease_until__lt=now)
-    for audience in Audience.objects.filter(cut_off, state=Audience.State.CREATING):
-        ours = Audience.objects.filter(
-            pk=audience.pk, state=Audience.State.CREATING, lease_until=audience.lease_until
-        ).update(lease_until=now + LEASE)
-        if ours:
-            audience = Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
-            ready += _go_on(audience, now, look_first=True, is_resumed=True).state == Audience.State.READY
-    return ready
+    """Take up every creation that was cut off; return how many are READY now."""
+    return sum(resume(audience, now) for audience in cut_off(now))
 
 
 def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> tuple[Audience, bool]:

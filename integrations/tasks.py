@@ -2,9 +2,8 @@
 
 from django.utils import timezone
 
-from integrations import audiences, telling, upkeep
-from integrations.delivery import giving_up, pacing, sending, worker
-from integrations.models import AdAccount, Connection
+from integrations import telling, upkeep
+from integrations.delivery import giving_up, sending, worker
 
 DELIVER_SECONDS = 40.0  # less than the queue's timeout of 60 s by more than the longest request
 
@@ -18,9 +17,7 @@ def deliver() -> None:
 
 
 def tick() -> None:
-    """What every tick does for partners: deliver, give up, keep tokens fresh, finish audiences."""
-    for connection in Connection.objects.filter(state=Connection.State.CONNECTED):
-        pacing.pace_of(connection)
+    """What every tick does for users: give up those whose time is over, and deliver."""
     giving_up.give_up(timezone.now())
     deliver()
 
@@ -33,11 +30,6 @@ def keep() -> None:
 def tell_of_breaks() -> None:
     """Mail about connections that broke."""
     telling.tell_of_breaks(timezone.now())
-
-
-def refresh_audiences(ad_account_id: int) -> None:
-    """Read the audiences of one ad account again."""
-    audiences.refresh(AdAccount.objects.select_related("connection").get(pk=ad_account_id), timezone.now())
 
 
 def net() -> None:

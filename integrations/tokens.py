@@ -126,25 +126,31 @@ def token_fields(tokens: Tokens, now: datetime) -> dict[str, object]:
     }
 
 
-def refresh_due(now: datetime) -> int:
-    """Refresh every token that has less than its partner's `refresh_before` to live; return how many were."""
-    done = 0
+def due(now: datetime) -> list[Connection]:
+    """Return the connections whose token has less than `refresh_before` to live and is not being refreshed."""
+    found: list[Connection] = []
     for partner in registry.partners():
-        due = Connection.objects.filter(
+        found += Connection.objects.filter(
             Q(refresh_lease_until=None) | Q(refresh_lease_until__lt=now),
             partner=partner.slug,
             state=Connection.State.CONNECTED,
             access_expires_at__lte=now + partner.refresh_before,
-        )
-        for connection in due:
-            try:
-                refresh(connection, now)
-                done += 1
-            except PartnerError as problem:
-                log.warning(
-                    "token not refreshed",
-                    extra={"connection": connection.pk, "outcome": problem.code, "http_status": problem.http_status},
-                )
+        ).order_by("access_expires_at", "pk")
+    return found
+
+
+def refresh_due(now: datetime) -> int:
+    """Refresh every token that is due; return how many were. One that fails keeps no other waiting."""
+    done = 0
+    for connection in due(now):
+        try:
+            refresh(connection, now)
+            done += 1
+        except PartnerError as problem:
+            log.warning(
+                "token not refreshed",
+                extra={"connection": connection.pk, "outcome": problem.code, "http_status": problem.http_status},
+            )
     return done
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -83,6 +84,8 @@ def session() -> requests.Session:
     if getattr(_own, "pid", None) != os.getpid():
         _own.pid = os.getpid()
         _own.session = requests.Session()
+        # One session serves many people: a cookie of one must not travel with the token of another.
+        _own.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             _own.session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0))
     found: requests.Session = _own.session

@@ -4,12 +4,14 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 
 from integrations import ad_accounts, audiences, creating, registry, upkeep, usage
 from integrations.errors import Unavailable
 from integrations.models import AdAccount, Audience, AudienceSync, Connection
 from integrations.pinterest.sandbox.breaking import break_on_purpose
 from integrations.pinterest.sandbox.people import BIG_AD_ACCOUNT_ID
+from integrations.tokens import mark_broken
 from tests.integrations.conftest import connect
 
 US = "549755813101"
@@ -276,6 +278,20 @@ def test_upkeep_reads_new_ad_accounts_and_old_copies(sandbox, connection, ad_acc
     upkeep.keep(now + timedelta(hours=6))
     ad_account.refresh_from_db()
     assert ad_account.audiences_refreshed_at == now + timedelta(hours=6)
+
+
+def test_upkeep_begins_nothing_new_when_its_time_is_over(sandbox, connection, now):
+    AdAccount.objects.filter(may_write=True).update(state="connected")
+    assert upkeep.keep(now, seconds=0.0) == 1
+    assert AdAccount.objects.exclude(audiences_refreshed_at=None).count() == 1
+    assert upkeep.keep(now) == upkeep.COPIES_AT_ONCE
+
+
+def test_a_partner_that_hangs_does_not_keep_people_from_being_told(sandbox, connection, now):
+    mark_broken(connection, "invalid_token", now)
+    break_on_purpose(sandbox, "outage", {})
+    assert upkeep.keep(now, seconds=0.0) == 0
+    assert [sent.to for sent in mail.outbox] == [["alice@example.com"]]
 
 
 def test_adding_and_disconnecting_single_ad_accounts(sandbox, connection, ad_account, alice, now):

@@ -185,6 +185,13 @@ def test_a_netrc_file_never_replaces_the_token(answer, wire, monkeypatch, tmp_pa
     assert wire.calls[0].request.headers["Authorization"] == f"Bearer {SECRET}"
 
 
+def test_no_cookie_travels_from_one_person_to_the_next(answer, wire):
+    answer(200, {"id": "1"}, **{"Set-Cookie": "_session=of-one-person; Path=/"})
+    ask()
+    ask()
+    assert "Cookie" not in wire.calls[1].request.headers
+
+
 def test_a_forked_process_gets_a_session_of_its_own():
     ours = id(session())
     reader, writer = os.pipe()
