@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from canvas import journeys, schedules
-from integrations.delivery import giving_up, pacing, sending, worker
-from integrations.models import Connection
+from integrations.delivery import giving_up, sending, worker
 
 AT_A_TIME = 2.0  # seconds of delivering between two looks at the clock
 REST = 0.2
@@ -32,8 +31,6 @@ def _work(seconds: float, clock: Callable[[], datetime]) -> None:
     now = clock()
     schedules.enter_due(now)
     journeys.advance_due(now)
-    for connection in Connection.objects.filter(state=Connection.State.CONNECTED):
-        pacing.pace_of(connection)
     worker.tick(now)
     giving_up.give_up(now)
     sending.drain(seconds=seconds)

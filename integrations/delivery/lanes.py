@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
+from integrations.delivery import pacing
 from integrations.delivery.clock import clock_sql, greatest_sql
 from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Lane, Operation, Pace, Tick
 
@@ -51,7 +52,7 @@ _T = {
 
 def _query() -> str:
     clock = clock_sql()
-    next_slot = greatest_sql("p.next_slot", "p.blocked_until", clock)
+    next_slot = greatest_sql("COALESCE(p.next_slot, 0)", "COALESCE(p.blocked_until, 0)", clock)
     return f"""
 WITH RECURSIVE waiting(id) AS (
     SELECT min(audience_id) FROM {_T["arrival"]}
@@ -79,7 +80,7 @@ FROM busy
 JOIN {_T["audience"]} u ON u.id = busy.id AND u.state IN ('ready', 'gone')
 JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
 JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
-JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
+LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
 LEFT JOIN {_T["lane"]} l ON l.audience_id = busy.id
 CROSS JOIN operations o
 """
@@ -95,6 +96,8 @@ def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane
         rows = cursor.fetchall()
     found = []
     for audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, oldest, full_id in rows:
+        if pace is None:  # a partner user of whom nothing was asked yet
+            pace = pacing.pace_of(Connection.objects.get(pk=conn)).pk
         retries = _reached(retry_at, now) or _reached(lease_until, now)
         fresh = failing < MOST_FAILING and (full_id is not None or _reached(oldest, flushed_at))
         if retries or fresh:
