@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -11,10 +10,8 @@ from django.utils.functional import Promise
 from canvas.models import Canvas, Entry, Step
 from canvas.steps import kind_of
 from canvas.steps.base import StepKind
-from integrations import registry
-from integrations.models import Arrival, Audience, Batch, Connection, Delivery, Operation
+from integrations.models import Connection
 from integrations.problems import Problem
-from integrations.reasons import Reason, reason
 from integrations.usage import Usage
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.home import Panel
@@ -69,34 +66,6 @@ def home_panel(workspace: Workspace) -> Panel:
 
 
 def profile_panel(profile: Profile) -> Panel:
-    """Return one user's latest journeys, and what became of them at the audiences."""
+    """Return one user's latest journeys."""
     entries = Entry.objects.filter(profile=profile.pk).select_related("canvas__workspace", "step").order_by("-id")
-    arrivals = Arrival.objects.filter(profile=profile.pk).select_related("audience").order_by("-id")
-    deliveries = Delivery.objects.filter(profile=profile.pk).select_related("sync", "audience", "batch").order_by("-id")
-    syncs = [
-        *(_sync_row(each, Batch.State.WAITING, "") for each in arrivals[:PANEL_ROWS]),
-        *(
-            _sync_row(each, each.batch.state if each.batch else "", each.reason or getattr(each.batch, "reason", ""))
-            for each in deliveries[:PANEL_ROWS]
-        ),
-    ]
-    return Panel("canvas/_profile.html", {"entries": entries[:PANEL_ROWS], "syncs": syncs[:PANEL_ROWS]})
-
-
-@dataclass(frozen=True)
-class SyncRow:
-    """One user at one audience. `outcome` is synced, pending, errored or not_synced."""
-
-    audience: Audience | None
-    operation: str
-    entered_at: datetime
-    outcome: str
-    reason: Reason | None
-
-
-def _sync_row(row: Arrival | Delivery, state: str, code: str) -> SyncRow:
-    outcomes = {Batch.State.ACCEPTED.value: "synced", Batch.State.ERRORED.value: "errored", "": "not_synced"}
-    outcome = outcomes.get(state, "pending")
-    partner = registry.name_of(row.sync.partner) if code else ""
-    why = reason(code, partner) if code and outcome != "synced" else None
-    return SyncRow(row.audience, str(Operation(row.operation).label), row.entered_at, outcome, why)
+    return Panel("canvas/_profile.html", {"entries": entries[:PANEL_ROWS]})
