@@ -1,6 +1,7 @@
 """bin/demo and bin/test as a person uses them: started, looked at, stopped in every way, and nothing left behind."""
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,12 @@ pytestmark = [
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, below those that the system gives to outgoing connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 class Demo:
@@ -72,14 +77,13 @@ class Demo:
         assert found, line
         return found[1], found[2], found[3]
 
-    def end(self) -> int:
-        """Return the exit code of what was told to stop, in time and with nothing left."""
-        code = self.process.wait(STOP_SECONDS)
+    def ends(self, code: int) -> None:
+        """It ends with this exit code, in time and with nothing left."""
+        assert self.process.wait(STOP_SECONDS) == code, self.errors.read_text()
         deadline = time.monotonic() + 1  # what was just killed may need a moment to vanish
         while self.left() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert self.left() == []
-        return code
 
     def left(self, command: str = "") -> list[int]:
         """Return the ids of the processes of this run whose command line has `command` in it."""
@@ -95,16 +99,37 @@ class Demo:
         return sorted(found)
 
 
+@contextmanager
+def demo_in(folder: Path) -> Iterator[Demo]:
+    run = Demo(folder)
+    try:
+        yield run
+    finally:
+        for pid in run.left():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of a demo that was started once, from nothing, and stopped."""
+    folder = tmp_path_factory.mktemp("first")
+    with demo_in(folder) as first:
+        first.start().ready()
+        first.process.send_signal(signal.SIGTERM)
+        first.ends(0)
+    return folder / "data"
+
+
 @pytest.fixture
-def pinsync(tmp_path: Path) -> Iterator[Demo]:
-    run = Demo(tmp_path)
-    yield run
-    for pid in run.left():
-        os.kill(pid, signal.SIGKILL)
+def pinsync(filled: Path, tmp_path: Path) -> Iterator[Demo]:
+    shutil.copytree(filled, tmp_path / "data")
+    with demo_in(tmp_path) as run:
+        yield run
 
 
-def test_a_person_starts_signs_in_stops_and_starts_again(pinsync: Demo):
+def test_a_person_starts_it_again_and_signs_in(pinsync: Demo):
     address, email, password = pinsync.start().ready()
+    assert pinsync.seconds <= SECOND_START_SECONDS
     assert (address, email, password) == (f"http://127.0.0.1:{pinsync.env['PORT']}/", demo.EMAIL, demo.PASSWORD)
     person = requests.Session()
     page = person.get(f"{address}accounts/login/", timeout=10)
@@ -113,28 +138,23 @@ def test_a_person_starts_signs_in_stops_and_starts_again(pinsync: Demo):
     form = {"csrfmiddlewaretoken": token[1], "login": email, "password": password}
     home = person.post(f"{address}accounts/login/", data=form, timeout=30)
     assert (home.status_code, "/accounts/" in home.url) == (200, False)
-    pinsync.process.send_signal(signal.SIGTERM)
-    assert pinsync.end() == 0
-
-    pinsync.start().ready()
-    assert pinsync.seconds <= SECOND_START_SECONDS
     os.killpg(pinsync.process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
-    assert pinsync.end() == 0
+    pinsync.ends(0)
 
 
 def test_a_signal_to_everybody_at_once_stops_it_too(pinsync: Demo):
     pinsync.start().ready()
     for pid in pinsync.left():
         os.kill(pid, signal.SIGTERM)
-    pinsync.end()
+    pinsync.ends(0)
 
 
 def test_impatience_does_no_harm(pinsync: Demo):
     pinsync.start().ready()
     for _ in range(5):
-        pinsync.process.send_signal(signal.SIGINT)
+        os.killpg(pinsync.process.pid, signal.SIGINT)
         time.sleep(0.1)
-    assert pinsync.end() == 0
+    pinsync.ends(0)
 
 
 def test_killed_itself_it_takes_the_others_along(pinsync: Demo):
@@ -153,7 +173,7 @@ def test_killed_itself_it_takes_the_others_along(pinsync: Demo):
 def test_when_one_process_dies_all_stop_and_it_is_named(pinsync: Demo, name: str, command: str):
     pinsync.start().ready()
     os.kill(pinsync.left(command)[0], signal.SIGKILL)
-    assert pinsync.end() == 1
+    pinsync.ends(1)
     assert f"“{name}” has ended by itself, with exit code -9." in pinsync.errors.read_text()
 
 
@@ -161,7 +181,7 @@ def test_when_one_process_dies_all_stop_and_it_is_named(pinsync: Demo, name: str
 def test_it_stops_while_it_starts(pinsync: Demo, moment: str):
     pinsync.start().wait_for(pinsync.errors, moment)
     os.killpg(pinsync.process.pid, signal.SIGTERM)
-    assert pinsync.end() == 0
+    pinsync.ends(0)
     assert pinsync.output.read_text() == ""
 
 
@@ -177,7 +197,7 @@ def test_it_stops_while_it_installs(tmp_path: Path):
         index.accept()
         assert run.left("pip install") != []
         os.killpg(run.process.pid, signal.SIGINT)
-        assert run.end() == 0
+        run.ends(0)
     assert not (clone / ".venv" / "pinsync-installed.json").exists()  # so that the next start takes it up again
 
 
@@ -186,7 +206,7 @@ class TestClearErrorsBeforeAnythingStarts:
     def refused(self, tmp_path: Path):
         def run(**variables: str) -> str:
             started = Demo(tmp_path, **variables).start()
-            assert started.end() == 1
+            started.ends(1)
             assert started.output.read_text() == ""
             assert not (tmp_path / "data").exists()
             return started.errors.read_text()
@@ -232,7 +252,7 @@ class TestClearErrorsBeforeAnythingStarts:
 
     def test_a_bad_setting(self, tmp_path: Path):
         started = Demo(tmp_path, DATABASE_URL="mysql://somewhere").start()
-        assert started.end() == 1
+        started.ends(1)
         errors = started.errors.read_text()
         assert "Pinsync cannot start. DATABASE_URL must look like postgres://" in errors
         assert "The database could not be prepared; see above." in errors
