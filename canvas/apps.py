@@ -9,6 +9,7 @@ class CanvasConfig(AppConfig):
 
     def ready(self) -> None:
         from canvas import reading
+        from canvas.analytics import person
         from canvas.home import first_step
         from integrations import usage
         from pinsync.profiles import panels
@@ -18,6 +19,7 @@ class CanvasConfig(AppConfig):
         home.register("canvas", reading.home_panel, order=50)
         home.register_first_step("canvas", first_step, order=30)
         panels.register("canvas", reading.profile_panel, order=50)
+        panels.register("deliveries", person.panel, order=60)
         audit.name_actions(
             {
                 "canvas.created": _("Canvas created"),
@@ -27,5 +29,6 @@ class CanvasConfig(AppConfig):
                 "canvas.resumed": _("Canvas resumed"),
                 "canvas.archived": _("Canvas archived"),
                 "canvas.unarchived": _("Canvas taken from the archive"),
+                "users.retried": _("Users retried"),
             }
         )

@@ -1,8 +1,11 @@
-"""Doors for the workers: no arguments, one domain call, safe to run twice."""
+"""Doors for the workers: ids at most, one domain call, safe to run twice."""
 
 from django.utils import timezone
+from django_q.tasks import async_task
 
 from canvas import journeys, repeating, schedules
+from canvas.analytics import retrying
+from canvas.models import Step
 
 
 def tick() -> None:
@@ -16,3 +19,10 @@ def tick() -> None:
 def enter_due() -> None:
     """Let in who is due now; rung by a launch, so that nobody waits for the tick."""
     schedules.enter_due(timezone.now())
+
+
+def retry(step_id: int, why: str) -> None:
+    """Retry errored users of a step, some thousands a time; rings again while there are more."""
+    step = Step.objects.select_related("sync").get(pk=step_id)
+    if retrying.retry_some(step, why, timezone.now()):
+        async_task(retrying.TASK, step_id, why, save=False)

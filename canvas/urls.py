@@ -1,9 +1,11 @@
 from django.urls import path
 
-from canvas.views import api, canvases, states, steps
+from canvas.views import analytics, analytics_users, api, canvases, retrying, states, steps
 
 app_name = "canvas"
 _canvas = "w/<slug:workspace>/canvas/<int:canvas>/"
+_step = f"{_canvas}steps/<int:step>/"
+_batch = "w/<slug:workspace>/batches/<int:batch>/"
 urlpatterns = [
     path("w/<slug:workspace>/canvas/", canvases.canvases, name="list"),
     path("w/<slug:workspace>/canvas/new/", canvases.create, name="create"),
@@ -15,6 +17,18 @@ urlpatterns = [
     path(f"{_canvas}steps/<int:step>/", steps.step, name="step"),
     path(f"{_canvas}steps/<int:step>/move/", steps.move, name="move_step"),
     path(f"{_canvas}steps/<int:step>/delete/", steps.delete, name="delete_step"),
+    path(f"{_canvas}analytics/", analytics.analytics, name="analytics"),
+    path(f"{_canvas}analytics/live/", analytics.analytics_live, name="analytics_live"),
+    path(f"{_canvas}analytics/cards/", analytics.cards_live, name="cards_live"),
+    path(f"{_canvas}analytics/figures.<str:form>", analytics.download_figures, name="download_figures"),
+    path(f"{_canvas}analytics/minutes.<str:form>", analytics.download_minutes, name="download_minutes"),
+    path(f"{_step}analytics/", analytics.step_analytics, name="step_analytics"),
+    path(f"{_step}analytics/live/", analytics.step_live, name="step_live"),
+    path(f"{_step}users/", analytics_users.users, name="users"),
+    path(f"{_step}retry/", retrying.retry_step, name="retry_step"),
+    path(f"{_step}users/<int:delivery>/retry/", retrying.retry_user, name="retry_user"),
+    path(_batch, analytics_users.batch, name="batch"),
+    path(f"{_batch}retry/", retrying.retry_batch, name="retry_batch"),
     path("api/v1/canvases/<int:canvas>", api.canvas, name="api_canvas"),
     path("api/v1/canvases/<int:canvas>/enter", api.enter, name="api_enter"),
 ]

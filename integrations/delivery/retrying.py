@@ -28,10 +28,18 @@ def errored(sync: AudienceSync, reason: str = "") -> QuerySet[Delivery]:
     return _still_wanted(Delivery.objects.filter(sync=sync, batch__in=batches.values("pk")))
 
 
-def retry_sync(sync: AudienceSync, *, reason: str = "", now: datetime) -> int:
-    """Retry all errored users of a sync (with a reason); return how many are pending again."""
+def retry_sync(sync: AudienceSync, *, reason: str = "", at_least: int | None = None, now: datetime) -> int:
+    """Retry all errored users of a sync (with a reason); return how many are pending again.
+
+    With `at_least`, stop behind the batch with which that many are: the rest is for the next call.
+    """
     batches = errored(sync, reason).order_by().values_list("batch_id", flat=True).distinct()
-    return sum(_retry(batch_id, sync.pk, None, now) for batch_id in sorted(batches))
+    retried = 0
+    for batch_id in sorted(batches):
+        if at_least is not None and retried >= at_least:
+            break
+        retried += _retry(batch_id, sync.pk, None, now)
+    return retried
 
 
 def retry_batch(batch: Batch, *, now: datetime) -> int:

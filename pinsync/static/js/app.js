@@ -55,6 +55,11 @@
     const dialog = event.target.querySelector && event.target.querySelector("dialog[data-open]:not([open])");
     if (dialog) dialog.showModal();
   });
+  // What asks again every few seconds rests while nobody looks.
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    const trigger = event.detail.elt.getAttribute("hx-trigger") || "";
+    if (document.hidden && trigger.includes("every")) event.preventDefault();
+  });
   function offline(shown) {
     const notice = document.getElementById("offline");
     if (notice) notice.hidden = !shown;

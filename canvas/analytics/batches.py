@@ -1,0 +1,87 @@
+"""One batch: when, how large, each request that was made for it, and where its users came from or went."""
+
+from dataclasses import dataclass
+
+from canvas.analytics.places import Place, read_place
+from canvas.analytics.streams import PAGE
+from canvas.analytics.users import UserLine, UsersPage, lines_of
+from canvas.models import Step
+from integrations import registry
+from integrations.models import Attempt, Batch, Delivery
+from integrations.reasons import Reason, reason
+from pinsync.workspaces.models import Workspace
+
+ATTEMPTS = 100  # the latest; 13 hours of retries make fewer
+GENERATIONS = 40  # a batch of 1,900 is split eleven times before one user stands alone
+CHILDREN = 100
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    """One request, and what its end means in words."""
+
+    attempt: Attempt
+    outcome: Reason | None  # None: accepted
+
+
+@dataclass(frozen=True)
+class BatchPage:
+    """A batch as its page shows it."""
+
+    batch: Batch
+    reason: Reason | None
+    attempts: list[AttemptLine]
+    ancestors: list[Batch]  # the nearest first
+    children: list[Batch]
+    users: UsersPage
+    steps: dict[int, Step]  # by sync: whose users are in it
+
+
+def find(workspace: Workspace, pk: int) -> Batch | None:
+    """Return a batch of the workspace."""
+    ours = Batch.objects.filter(audience__ad_account__connection__workspace=workspace)
+    return ours.select_related("audience__ad_account__connection").filter(pk=pk).first()
+
+
+def page_of(batch: Batch, after: str = "") -> BatchPage:
+    """Return all about a batch, and a page of its users, newest first."""
+    partner = batch.audience.ad_account.connection.partner
+    called = registry.name_of(partner)
+    users = _users(batch, partner, after)
+    attempts = Attempt.objects.filter(batch=batch).order_by("-pk")[:ATTEMPTS]
+    return BatchPage(
+        batch=batch,
+        reason=reason(batch.reason, called) if batch.reason and batch.state != Batch.State.ACCEPTED else None,
+        attempts=[
+            AttemptLine(each, None if each.outcome == "accepted" else reason(each.outcome, called)) for each in attempts
+        ],
+        ancestors=_ancestors(batch),
+        children=list(batch.children.order_by("pk")[:CHILDREN]),
+        users=users,
+        steps=steps_of_syncs({line.sync_id for line in users.lines if line.sync_id}),
+    )
+
+
+def steps_of_syncs(ids: set[int]) -> dict[int, Step]:
+    """Return the steps that own these AudienceSyncs, by its id."""
+    found = Step.objects.filter(sync__in=ids).select_related("canvas")
+    return {step.sync_id: step for step in found if step.sync_id}
+
+
+def _users(batch: Batch, partner: str, after: str) -> UsersPage:
+    members = Delivery.objects.filter(batch=batch).select_related("batch").order_by("-id")
+    place = read_place(after, "d")
+    if place:
+        members = members.filter(id__lt=place.below)
+    found = list(members[: PAGE + 1])
+    lines: list[UserLine] = lines_of(found[:PAGE], partner)
+    return UsersPage(lines, str(Place("d", found[PAGE - 1].pk)) if len(found) > PAGE else "")
+
+
+def _ancestors(batch: Batch) -> list[Batch]:
+    found: list[Batch] = []
+    parent = batch.parent
+    while parent is not None and len(found) < GENERATIONS:
+        found.append(parent)
+        parent = parent.parent
+    return found

@@ -1,0 +1,88 @@
+"""A Canvas' figures as CSV and JSON: all steps now, and what happened in each minute."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from canvas.analytics.figures import METRICS, StepFigures, figures_of
+from canvas.analytics.history import minutes
+from canvas.models import Canvas
+from integrations.models import SyncMinute
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+MINUTE_FIGURES = ("entered", "synced", "not_synced", "errored")
+
+
+class _Echo:
+    """A file that hands back what is written: rows leave one by one."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def figures_json(canvas: Canvas, now: datetime) -> dict[str, Any]:
+    return {
+        "canvas": {"id": canvas.pk, "name": canvas.name, "state": canvas.state},
+        "at": now.isoformat(),
+        "steps": [_step(found) for found in figures_of(canvas)],
+    }
+
+
+def figures_csv(canvas: Canvas) -> Iterator[str]:
+    """Yield the table's lines: a heading in people's words, one line a step, blank where a kind has no such figure."""
+    rows = [["Step ID", "Position", "Step", "Kind", *(str(label) for label in METRICS.values()), "Waiting"]]
+    for found in figures_of(canvas):
+        step = found.step
+        values = ["" if figure is None else str(figure.value) for figure in found.columns]
+        rows.append([str(step.pk), str(step.position), step.name, step.kind, *values])
+    return csv_lines(rows)
+
+
+def minutes_json(canvas: Canvas) -> Iterator[str]:
+    """Yield one JSON array in pieces."""
+    before = "[\n"
+    for step_id, name, row in minutes(canvas):
+        line = {"step_id": step_id, "step": name, "minute": row.minute.isoformat(), **_changes(row)}
+        yield before + json.dumps(line, ensure_ascii=False)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def minutes_csv(canvas: Canvas) -> Iterator[str]:
+    """Yield the lines of all minutes; the last column is by how much the number of pending users changed."""
+    heading = ["Step ID", "Step", "Minute", *(str(METRICS[key]) for key in MINUTE_FIGURES), "Pending, change"]
+    lines = (
+        [str(step_id), name, row.minute.isoformat(), *(str(value) for value in _changes(row).values())]
+        for step_id, name, row in minutes(canvas)
+    )
+    yield from csv_lines([heading])
+    yield from csv_lines(lines)
+
+
+def csv_lines(rows: Iterable[list[str]]) -> Iterator[str]:
+    """Yield CSV lines in which no cell is a formula for a spreadsheet."""
+    writer = csv.writer(_Echo())
+    for row in rows:
+        yield writer.writerow([_plain(cell) for cell in row])
+
+
+def _plain(cell: str) -> str:
+    is_formula = cell[:1] in FORMULA and not cell.removeprefix("-").isdecimal()
+    return f"'{cell}" if is_formula else cell
+
+
+def _changes(row: SyncMinute) -> dict[str, int]:
+    return {**{key: getattr(row, key) for key in MINUTE_FIGURES}, "pending_change": row.pending}
+
+
+def _step(found: StepFigures) -> dict[str, Any]:
+    step = found.step
+    return {
+        "id": step.pk,
+        "position": step.position,
+        "name": step.name,
+        "kind": step.kind,
+        "metrics": found.as_dict(),
+    }

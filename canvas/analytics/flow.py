@@ -1,0 +1,130 @@
+"""How the sending of a step goes on: who waits longest, when the next request starts, how long until nobody waits.
+
+Read from rows that are few or found by an index; asks no partner.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from canvas.analytics import streams
+from canvas.analytics.figures import Metrics
+from canvas.models import Step
+from integrations import registry
+from integrations.delivery import pacing
+from integrations.delivery.clock import read_clock
+from integrations.delivery.limits import limits_of
+from integrations.models import Arrival, Attempt, Audience, AudienceSync, Batch, Connection, Delivery, Pace, Tick
+from integrations.reasons import Reason, reason
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Beside the figures of a sync step. Times are in seconds; None where there is nothing to say."""
+
+    partner: str
+    audience: Audience | None
+    smallest_size: int  # below this the partner hides an audience's size
+    requests: int  # of this partner user in the last minute, for all of their audiences
+    requests_allowed: int  # in a minute
+    waits: float | None  # since when the user waits who waits longest
+    next_request: float | None
+    rate_limited: bool
+    drained: float | None  # at full pace, if nobody else sends
+    held_up_by: Reason | None  # why the last request for those who wait failed
+    is_stopped: bool  # no call may be made: the connection is broken, paused or gone
+
+
+def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
+    """Return how a sync step's sending goes on; None for another kind of step, or one that is not set up."""
+    sync = step.sync
+    if sync is None or not sync.partner or sync.partner not in {partner.slug for partner in registry.partners()}:
+        return None
+    partner = registry.partner(sync.partner)
+    connection = Connection.objects.filter(workspace=sync.workspace_id, partner=sync.partner).first()
+    may_call = connection is not None and connection.may_call
+    open_ = _open_batches(sync) if figures.pending else []
+    oldest = _oldest_arrival(sync) if figures.pending else None
+    slot, rate_limited = _slot(connection)
+    failing = next((batch for batch in open_ if batch.reason), None)
+    return Flow(
+        partner=partner.name,
+        audience=sync.audience,
+        smallest_size=partner.smallest_reported_size,
+        requests=_requests(connection, now),
+        requests_allowed=round(60 / partner.seconds_between_writes),
+        waits=_seconds(now, [batch.oldest_entered_at for batch in open_] + ([oldest] if oldest else [])),
+        next_request=max(slot, _next_try(open_, oldest, now)) if figures.pending and may_call else None,
+        rate_limited=rate_limited or (failing is not None and failing.reason == "rate_limited"),
+        drained=_drained(connection, figures.pending, sync.partner) if figures.pending and may_call else None,
+        held_up_by=reason(failing.reason, partner.name) if failing else None,
+        is_stopped=not may_call,
+    )
+
+
+def _open_batches(sync: AudienceSync) -> list[Batch]:
+    """Return the unfinished batches with users of the sync, those that come next first."""
+    members = Delivery.objects.filter(batch=OuterRef("pk"), sync=sync.pk)
+    batches = Batch.objects.filter(audience__in=streams.fed_audiences(sync), state__in=Batch.OPEN)
+    return list(batches.filter(Exists(members)).order_by("next_attempt_at")[: streams.BATCHES])
+
+
+def _oldest_arrival(sync: AudienceSync) -> datetime | None:
+    """Return when the sync's first arrival entered; looks at the beginning of each lane only."""
+    found = []
+    for audience in streams.waiting_audiences(sync):
+        for operation in ("add", "remove"):
+            lane = Arrival.objects.filter(audience=audience, operation=operation).order_by("id")
+            end = lane.values_list("pk", flat=True)[streams.WINDOW - 1 : streams.WINDOW].first()
+            ours: QuerySet[Arrival] = lane.filter(sync=sync.pk)
+            first = (ours.filter(id__lte=end) if end else ours).values_list("entered_at", flat=True).first()
+            found += [first] if first else []
+    return min(found, default=None)
+
+
+def _seconds(now: datetime, moments: list[datetime]) -> float | None:
+    return max((now - min(moments)).total_seconds(), 0.0) if moments else None
+
+
+def _pace(connection: Connection | None) -> Pace | None:
+    if connection is None:
+        return None
+    return Pace.objects.filter(partner=connection.partner, partner_user_id=connection.partner_user_id).first()
+
+
+def _slot(connection: Connection | None) -> tuple[float, bool]:
+    """Return the seconds until the partner user's next free slot, and whether the partner asked for that wait."""
+    pace = _pace(connection)
+    if pace is None:
+        return 0.0, False
+    return pacing.seconds_to_next_slot(pace), pace.blocked_until > read_clock()
+
+
+def _next_try(open_: list[Batch], oldest: datetime | None, now: datetime) -> float:
+    """Return the seconds until something is due: a batch's next attempt, or the tick that flushes arrivals."""
+    if any(batch.state == Batch.State.SENDING for batch in open_):
+        return 0.0
+    due = [batch.next_attempt_at for batch in open_]
+    if oldest is not None:
+        last = Tick.objects.filter(pk=1).values_list("last_at", flat=True).first() or 0
+        due.append(datetime.fromtimestamp(last, tz=UTC) + timedelta(seconds=settings.TICK_SECONDS))
+    return max((min(due) - now).total_seconds(), 0.0) if due else 0.0
+
+
+def _requests(connection: Connection | None, now: datetime) -> int:
+    """Return how many delivery requests of the partner user started in the last minute, in every workspace."""
+    if connection is None:
+        return 0
+    link = "batch__audience__ad_account__connection__"
+    same_user = {f"{link}partner": connection.partner, f"{link}partner_user_id": connection.partner_user_id}
+    return Attempt.objects.filter(started_at__gt=now - MINUTE, started_at__lte=now, **same_user).count()
+
+
+def _drained(connection: Connection | None, pending: int, partner: str) -> float:
+    pace = _pace(connection)
+    requests = -(-pending // limits_of(partner).users)
+    return requests * pacing.spacing(partner) * (pace.slowdown if pace else 1.0)

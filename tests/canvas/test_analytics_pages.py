@@ -1,0 +1,222 @@
+"""The analytics pages, asked as people ask them."""
+
+import csv
+import io
+import json
+
+import pytest
+from django.db import connection as database
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from canvas import journeys
+from canvas.models import Step
+from integrations.models import Delivery
+from pinsync.workspaces.models import AuditEvent
+from tests.canvas.conftest import NOON, add, make_profile, people
+from tests.canvas.sending import errored, settle, waiting
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def step(running) -> Step:
+    return Step.objects.select_related("sync", "canvas__workspace").get(canvas=running)
+
+
+@pytest.fixture
+def launched(running, workspace, step):
+    """Six users: two synced, one errored, one pending in a batch, one before it, one who cannot be sent."""
+    make_profile(workspace, "blank").save()
+    people(workspace, 5)
+    journeys.enter(running, workspace.profiles.all(), source="launch", now=NOON)
+    settle(step.sync, 2, now=NOON)
+    errored(step.sync, 1, now=NOON, reason="record_refused")
+    waiting(step.sync, 1, now=NOON, reason="partner_unavailable")
+    return running
+
+
+def browser(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(client, canvas, path="", **query):
+    answer = client.get(f"/w/shop/canvas/{canvas.pk}/{path}", query)
+    assert answer.status_code == 200, answer.status_code
+    return answer.getvalue().decode()
+
+
+def test_the_seven_metrics_stand_on_card_table_and_step(launched, step, bob):
+    client = browser(bob)
+    for path in ("", "analytics/", f"steps/{step.pk}/analytics/"):
+        html = page(client, launched, path)
+        for label in ("Entered", "Proceeded to Next Step", "Users Synced", "Users Not Synced"):
+            assert label in html
+        for label in ("Users Pending", "Users Errored", "Exited Canvas"):
+            assert label in html
+
+
+@pytest.mark.parametrize("path", ["analytics/live/", "analytics/cards/", "steps/{step}/analytics/live/"])
+def test_a_live_fragment_that_has_not_changed_is_not_sent_again(launched, step, bob, path):
+    client = browser(bob)
+    address = f"/w/shop/canvas/{launched.pk}/{path.format(step=step.pk)}"
+    first = client.get(address)
+    assert first.status_code == 200
+    assert b"<html" not in first.content
+    if "steps" not in path:  # the page of a step tells the time
+        again = client.get(address, headers={"If-None-Match": first["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    settle(step.sync, 1, now=NOON)
+    assert client.get(address, headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "listed"),
+    [
+        ("entered", {"u0", "u1", "u2", "u3", "u4", "blank"}),
+        ("synced", {"u0", "u1"}),
+        ("not_synced", {"blank"}),
+        ("pending", {"u3", "u4"}),
+        ("errored", {"u2"}),
+    ],
+)
+def test_behind_each_number_stand_its_users(launched, step, bob, state, listed):
+    html = page(browser(bob), launched, f"steps/{step.pk}/users/", state=state)
+    assert {name for name in ("u0", "u1", "u2", "u3", "u4", "blank") if f">{name}</a>" in html} == listed
+    assert "u0@example.com" not in html
+
+
+def test_a_user_is_found_by_external_id_and_the_id_stands_in_no_address(launched, step, bob):
+    address = f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/users/"
+    html = browser(bob).post(address, {"q": "u2", "state": "entered"}).content.decode()
+    assert ">u2</a>" in html
+    assert ">u1</a>" not in html
+    assert "Record Refused" in html
+    assert "Nobody found" in browser(bob).post(address, {"q": "u2", "state": "synced"}).content.decode()
+
+
+def test_errored_users_are_filtered_by_reason(launched, step, bob):
+    errored(step.sync, 1, now=NOON, reason="audience_gone")
+    html = page(browser(bob), launched, f"steps/{step.pk}/users/", state="errored", reason="audience_gone")
+    assert ">u4</a>" in html
+    assert ">u2</a>" not in html
+
+
+def test_a_batch_tells_its_story(launched, step, bob):
+    batch = Delivery.objects.exclude(batch=None).get(batch__reason="record_refused").batch
+    html = browser(bob).get(f"/w/shop/batches/{batch.pk}/").content.decode()
+    assert "Record Refused" in html
+    assert "400" in html
+    assert ">u2</a>" in html
+
+
+def test_a_batch_of_another_workspace_does_not_exist(launched, charlie):
+    batch = Delivery.objects.exclude(batch=None).first().batch
+    assert browser(charlie).get(f"/w/other/batches/{batch.pk}/").status_code == 404
+
+
+def test_retry_counts_first_then_retries_and_leaves_a_line_in_the_audit_log(launched, step, erin):
+    client = browser(erin)
+    address = f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/retry/"
+    asked = client.get(address, {"reason": "record_refused"}).content.decode()
+    assert "<strong>1</strong> errored user becomes pending again" in asked
+    assert client.post(address, {"reason": "audience_gone"}).status_code == 302
+    assert step.sync.totals.errored == 1
+    assert client.post(address, {"reason": "record_refused"}).status_code == 302
+    step.sync.totals.refresh_from_db()
+    assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 3)
+    event = AuditEvent.objects.get(action="users.retried")
+    assert (event.actor, event.detail) == (erin, {"users": 1, "reason": "record_refused"})
+
+
+def test_one_user_and_one_batch_can_be_retried(launched, step, erin):
+    client = browser(erin)
+    errored(step.sync, 1, now=NOON, reason="audience_gone")
+    one = Delivery.objects.get(batch__reason="record_refused")
+    other = Delivery.objects.get(batch__reason="audience_gone")
+    assert client.post(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/users/{one.pk}/retry/").status_code == 302
+    assert client.post(f"/w/shop/batches/{other.batch_id}/retry/").status_code == 302
+    assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 3)
+
+
+def test_a_viewer_may_not_retry(launched, step, bob):
+    client = browser(bob)
+    assert client.post(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/retry/").status_code == 403
+    assert "Retry" not in page(client, launched, f"steps/{step.pk}/analytics/")
+
+
+def test_the_profile_tells_what_happened_to_the_person(launched, workspace, bob):
+    refused = workspace.profiles.get(external_id="u2")
+    html = browser(bob).get(f"/w/shop/profiles/{refused.pk}/").content.decode()
+    assert "Winter buyers" in html
+    assert "Record Refused" in html
+
+
+def test_downloads_say_the_same_as_the_pages(launched, step, bob):
+    client = browser(bob)
+    text = page(client, launched, "analytics/figures.csv")
+    (line,) = csv.DictReader(io.StringIO(text))
+    shown = {key: line[key] for key in ("Entered", "Users Synced", "Users Not Synced", "Users Pending")}
+    assert shown == {"Entered": "6", "Users Synced": "2", "Users Not Synced": "1", "Users Pending": "2"}
+    assert (line["Users Errored"], line["Proceeded to Next Step"], line["Exited Canvas"]) == ("1", "6", "6")
+    (found,) = json.loads(page(client, launched, "analytics/figures.json"))["steps"]
+    assert found["metrics"] == {
+        "entered": 6,
+        "proceeded": 6,
+        "synced": 2,
+        "not_synced": 1,
+        "pending": 2,
+        "errored": 1,
+        "exited": 6,
+    }
+
+
+def test_minutes_are_downloaded_whole(launched, step, bob):
+    client = browser(bob)
+    answer = client.get(f"/w/shop/canvas/{launched.pk}/analytics/minutes.csv")
+    (line,) = csv.DictReader(io.StringIO(answer.getvalue().decode()))
+    assert (line["Minute"], line["Entered"], line["Users Synced"]) == (NOON.isoformat(), "6", "2")
+    (minute,) = json.loads(client.get(f"/w/shop/canvas/{launched.pk}/analytics/minutes.json").getvalue())
+    assert (minute["entered"], minute["errored"], minute["pending_change"]) == (6, 1, 2)
+    assert client.get(f"/w/shop/canvas/{launched.pk}/analytics/minutes.xml").status_code == 404
+
+
+def test_a_draft_has_nothing_to_download(canvas, bob):
+    assert json.loads(browser(bob).get(f"/w/shop/canvas/{canvas.pk}/analytics/minutes.json").getvalue()) == []
+
+
+def test_the_chart_has_a_table_beside_it(launched, step, bob):
+    address = f"steps/{step.pk}/analytics/"
+    assert "<polyline" in page(browser(bob), launched, address)
+    as_table = page(browser(bob), launched, address, view="table")
+    assert "<polyline" not in as_table
+    assert "Pending at the end" in as_table
+
+
+def test_a_delay_says_who_waits(canvas, workspace, bob):
+    delay = add(canvas, "delay", amount=2, unit="hours")
+    type(canvas).objects.filter(pk=canvas.pk).update(state="active", launched_at=NOON)
+    journeys.enter(canvas, people(workspace, 2), source="launch", now=NOON)
+    client = browser(bob)
+    assert "Waiting" in page(client, canvas, f"steps/{delay.pk}/analytics/")
+    html = page(client, canvas, f"steps/{delay.pk}/users/")
+    assert ">u0</a>" in html
+    assert ">u1</a>" in html
+
+
+def test_pages_take_no_more_queries_for_more_steps(launched, audience, bob):
+    client = browser(bob)
+
+    def queries(path) -> int:
+        with CaptureQueriesContext(database) as captured:
+            page(client, launched, path)
+        return len(captured)
+
+    paths = ("analytics/", "analytics/live/", "analytics/cards/")
+    [queries(path) for path in paths]
+    few = [queries(path) for path in paths]
+    for _ in range(5):
+        add(launched, "audience_sync", audience=audience)
+    assert [queries(path) for path in paths] == few
