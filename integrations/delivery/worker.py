@@ -96,10 +96,11 @@ class Parent:
 
     name: str
     stop: bool = False
+    started_at: datetime | None = None
 
     def run(self) -> int:
         install_net()
-        now = timezone.now()
+        self.started_at = now = timezone.now()
         Heartbeat.objects.update_or_create(name=self.name, defaults={"started_at": now, "parent_at": now})
         cluster = Cluster()
         signal.signal(signal.SIGTERM, self._on_signal)
@@ -134,7 +135,8 @@ class Parent:
         if any(pid and _is_alive(pid) for pid in at_work):
             return False
         oldest = OrmQ.objects.aggregate(oldest=Min("lock"))["oldest"]
-        return oldest is not None and now - oldest > STUCK_AFTER
+        # What was left in the queue before we began is no sign: the cluster has not had its chance yet.
+        return oldest is not None and now - max(oldest, self.started_at or oldest) > STUCK_AFTER
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Run `work`; a database that is away is waited for, not died of."""
