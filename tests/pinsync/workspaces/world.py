@@ -7,9 +7,20 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from canvas.models import Canvas, Step
+from canvas.models import Canvas, SimulatorRun, Step
 from integrations import registry
-from integrations.models import AdAccount, Audience, AudienceSync, Authorization, Connection, Pace
+from integrations.models import (
+    AdAccount,
+    Audience,
+    AudienceSync,
+    Authorization,
+    Batch,
+    Connection,
+    Delivery,
+    Pace,
+    SyncReason,
+    SyncTotals,
+)
 from pinsync.profiles.matching import records
 from pinsync.profiles.models import Import, Profile, Segment
 from pinsync.workspaces.keys import create_key
@@ -17,7 +28,7 @@ from pinsync.workspaces.members import add
 from pinsync.workspaces.models import Member, Role
 from tests.pinsync.workspaces.conftest import NOON
 
-OF_NOBODY = {"workspace", "partner"}  # not an object that belongs to somebody
+OF_NOBODY = {"workspace", "partner", "form"}  # not an object that belongs to somebody
 
 
 def things_of(workspace, admin):
@@ -74,6 +85,35 @@ def things_of(workspace, admin):
         match_fields=1,
     )
     step = Step.objects.create(canvas=canvas, kind="audience_sync", name="Sync", position=1, sync=sync)
+    batch = Batch.objects.create(
+        audience=audience,
+        operation="add",
+        state=Batch.State.ERRORED,
+        users=1,
+        records=1,
+        attempts=3,
+        oldest_entered_at=NOON,
+        gives_up_at=NOON,
+        created_at=NOON,
+        next_attempt_at=NOON,
+        settled_at=NOON,
+        reason="partner_unavailable",
+    )
+    delivery = Delivery.objects.create(
+        sync=sync, profile=profile, audience=audience, batch=batch, operation="add", match_fields=1, entered_at=NOON
+    )
+    SyncTotals.objects.create(sync=sync, entered=1, errored=1)
+    SyncReason.objects.create(sync=sync, reason=batch.reason, users=1)
+    simulation = SimulatorRun.objects.create(
+        workspace=workspace,
+        canvas=canvas,
+        source="segment",
+        pattern="burst",
+        samples=[[0, 0, 0, 0, 0]],
+        started_at=NOON,
+        finished_at=NOON,
+        end="done",
+    )
     key, _secret = create_key(workspace, "Web shop", Role.EDITOR, admin, NOON)
     return {
         "workspace": workspace.slug,
@@ -86,7 +126,11 @@ def things_of(workspace, admin):
         "segment": segment.pk,
         "canvas": canvas.pk,
         "step": step.pk,
+        "simulation": simulation.pk,
         "sync": sync.pk,
+        "batch": batch.pk,
+        "delivery": delivery.pk,
+        "form": "csv",
         "key": key.pk,
         "member": Member.objects.get(workspace=workspace, user=admin).pk,
         "invitation": add(workspace, "eve@example.com", Role.VIEWER, admin, NOON).pk,
