@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Length
 
 from canvas.models import Canvas, Entry, Move
-from pinsync.profiles.models import Import, Profile, Segment
+from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
 from pinsync.sql import insert_select
 from pinsync.workspaces.models import AuditEvent, Workspace
 
@@ -89,6 +89,7 @@ def test_constants_keep_their_type_under_distinct_and_booleans_too(workspace, pr
         "reentry": True,
         "enter_at": None,
         "segment": None,
+        "source_import": None,
         "created_at": NOON,
         "updated_at": NOON,
     }
@@ -99,17 +100,12 @@ def test_constants_keep_their_type_under_distinct_and_booleans_too(workspace, pr
 
 def test_expressions_are_computed_per_row(workspace, profiles):
     named = {
-        "workspace": F("workspace_id"),
-        "name": Coalesce(F("external_id"), Value("nobody")),
-        "path": "",
-        "state": Import.State.DONE,
-        "error": "",
-        "rows": Length("external_id"),
-        **dict.fromkeys(("bytes_total", "bytes_done", "created", "updated", "rejected"), 0),
-        "created_at": F("created_at"),
+        "run": Import.objects.create(workspace=workspace, name="customers.csv"),
+        "line": Length("external_id"),
+        "reason": Coalesce(F("external_id"), Value("nobody")),
     }
-    assert insert_select(Import, named, profiles.filter(~Q(external_id="u0"))) == 4
-    assert set(Import.objects.values_list("name", "rows")) == {("u1", 2), ("u2", 2), ("u3", 2), ("u4", 2)}
+    assert insert_select(ImportProblem, named, profiles.filter(~Q(external_id="u0"))) == 4
+    assert set(ImportProblem.objects.values_list("reason", "line")) == {("u1", 2), ("u2", 2), ("u3", 2), ("u4", 2)}
 
 
 def test_conflicting_rows_are_left_out_and_not_counted(canvas, profiles):
