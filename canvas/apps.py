@@ -29,6 +29,8 @@ class CanvasConfig(AppConfig):
                 "canvas.resumed": _("Canvas resumed"),
                 "canvas.archived": _("Canvas archived"),
                 "canvas.unarchived": _("Canvas taken from the archive"),
+                "simulator.started": _("Simulation started"),
+                "simulator.stopped": _("Simulation stopped"),
                 "users.retried": _("Users retried"),
             }
         )

@@ -3,7 +3,7 @@
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from canvas import journeys, repeating, schedules
+from canvas import journeys, repeating, schedules, simulator
 from canvas.analytics import retrying
 from canvas.models import Step
 
@@ -13,12 +13,18 @@ def tick() -> None:
     now = timezone.now()
     schedules.enter_due(now)
     journeys.advance_due(now)
+    simulator.advance_due(now)
     repeating.forget(now)
 
 
 def enter_due() -> None:
     """Let in who is due now; rung by a launch, so that nobody waits for the tick."""
     schedules.enter_due(timezone.now())
+
+
+def simulate() -> None:
+    """Go on with the simulator's runs; rung by a new one."""
+    simulator.advance_due(timezone.now())
 
 
 def retry(step_id: int, why: str) -> None:

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from canvas.views import analytics, analytics_users, api, canvases, retrying, states, steps
+from canvas.views import analytics, analytics_users, api, canvases, retrying, simulator, states, steps
 
 app_name = "canvas"
 _canvas = "w/<slug:workspace>/canvas/<int:canvas>/"
 _step = f"{_canvas}steps/<int:step>/"
 _batch = "w/<slug:workspace>/batches/<int:batch>/"
+_simulator = "w/<slug:workspace>/simulator/"
 urlpatterns = [
     path("w/<slug:workspace>/canvas/", canvases.canvases, name="list"),
     path("w/<slug:workspace>/canvas/new/", canvases.create, name="create"),
@@ -29,6 +30,15 @@ urlpatterns = [
     path(f"{_step}users/<int:delivery>/retry/", retrying.retry_user, name="retry_user"),
     path(_batch, analytics_users.batch, name="batch"),
     path(f"{_batch}retry/", retrying.retry_batch, name="retry_batch"),
+    path(_simulator, simulator.simulator_page, name="simulator"),
+    path(f"{_simulator}launch/", simulator.launch, name="simulator_launch"),
+    path(f"{_simulator}traffic/", simulator.traffic, name="simulator_traffic"),
+    path(f"{_simulator}faults/", simulator.faults, name="simulator_faults"),
+    path(f"{_simulator}break/", simulator.break_it, name="simulator_break"),
+    path(f"{_simulator}mend/", simulator.mend, name="simulator_mend"),
+    path(f"{_simulator}<int:simulation>/", simulator.run_page, name="simulator_run"),
+    path(f"{_simulator}<int:simulation>/live/", simulator.run_live, name="simulator_live"),
+    path(f"{_simulator}<int:simulation>/stop/", simulator.stop, name="simulator_stop"),
     path("api/v1/canvases/<int:canvas>", api.canvas, name="api_canvas"),
     path("api/v1/canvases/<int:canvas>/enter", api.enter, name="api_enter"),
 ]

@@ -1,0 +1,268 @@
+"""The simulator: users taken to a Canvas' door in a chosen pattern, the same door as everybody's.
+
+A run is a row, advanced by whoever takes it when it is due: users enter, and how far it has come is saved, in one
+transaction. A worker that dies leaves a run that is due again when its lease is over.
+"""
+
+import logging
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from canvas import building, editing, journeys, launching
+from canvas.analytics import figures_of
+from canvas.models import Canvas, SimulatorRun
+from integrations.models import AdAccount, Operation
+from pinsync.profiles import sample_csv
+from pinsync.profiles.filters import FilterError
+from pinsync.profiles.importing import run_import
+from pinsync.profiles.made_up import make_profiles
+from pinsync.profiles.matching import MatchField
+from pinsync.profiles.models import Import, Profile, Segment
+from pinsync.profiles.segments import profiles_in
+from pinsync.workspaces import audit
+from pinsync.workspaces.models import User, Workspace
+
+log = logging.getLogger("pinsync.simulator")
+
+SOURCE = "simulator"  # Move.source
+RING = "canvas.tasks.simulate"
+LEASE = timedelta(seconds=120)  # longer than it takes to make up MOST_USERS
+MOST_USERS = 100_000  # made up for one run
+USERS_AT_ONCE = 20_000  # who enter in one transaction
+SLICES_AT_ONCE = 10  # such transactions, before others take their turn
+SPIKE_EVERY = 20.0  # seconds
+WATCH_FOR = timedelta(minutes=30)  # after the last user, while somebody is pending
+MOST_SAMPLES = 400
+
+Pattern = SimulatorRun.Pattern
+Source = SimulatorRun.Source
+End = SimulatorRun.End
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody asked for. `segment` None means everybody."""
+
+    source: str
+    pattern: str
+    segment: Segment | None = None
+    number: int = 0
+    missing_percent: int = 0
+    per_second: int = 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The figures of all sync steps of the Canvas, `seconds` after the start."""
+
+    seconds: float
+    pending: int
+    synced: int
+    not_synced: int
+    errored: int
+
+    def as_list(self) -> list[float]:
+        return [round(self.seconds, 1), self.pending, self.synced, self.not_synced, self.errored]
+
+
+def fresh_canvas(
+    ad_account: AdAccount, audience_name: str, fields: MatchField, *, user: User | None, now: datetime
+) -> Canvas:
+    """Make and launch a Canvas whose one step adds users to an audience, which is created if there is none.
+
+    Users enter it whenever a run brings them, as often as they come. Calls the partner: no transaction may be open.
+    Raises CannotBuild or launching.NotReady.
+    """
+    audience = building.audience_called(ad_account, audience_name, now)
+    canvas = Canvas(
+        workspace=ad_account.connection.workspace,
+        name=_("Simulator: %(audience)s") % {"audience": audience.name[:80]},
+        tags=["simulation"],
+        entry_kind=Canvas.EntryKind.API,
+        reentry=True,
+    )
+    with transaction.atomic():
+        editing.create(canvas, user, now)
+        building.add_sync(canvas, audience, Operation.ADD, fields)
+        launching.launch(canvas, user, now)
+    return canvas
+
+
+def start(canvas: Canvas, order: Order, *, user: User | None, now: datetime) -> SimulatorRun:
+    """Start a run; a worker makes its users and lets the first ones in within seconds."""
+    with transaction.atomic():
+        run = SimulatorRun.objects.create(
+            workspace=canvas.workspace,
+            canvas=canvas,
+            source=order.source,
+            segment=order.segment,
+            number=order.number,
+            missing_percent=order.missing_percent,
+            pattern=order.pattern,
+            per_second=order.per_second,
+            created_by=user,
+            started_at=now,
+            next_at=now,
+            samples=[measure(canvas, 0).as_list()],
+        )
+        audit.record(canvas.workspace, user, "simulator.started", canvas.name, now=now, run=run.pk)
+        transaction.on_commit(ring)
+    return run
+
+
+def stop(run: SimulatorRun, *, user: User | None, now: datetime) -> bool:
+    """Take no more users to the door; return whether the run was still going on. Who has entered goes on."""
+    with transaction.atomic():
+        ours = SimulatorRun.objects.filter(pk=run.pk, next_at__isnull=False).update(
+            next_at=None, finished_at=now, end=End.STOPPED
+        )
+        if ours:
+            audit.record(run.workspace, user, "simulator.stopped", run.canvas.name, now=now, run=run.pk)
+    return bool(ours)
+
+
+def ring() -> None:
+    """Ask a worker to work on what is due. A doorbell: losing it costs one tick, ringing twice costs nothing."""
+    async_task(RING, save=False)
+
+
+def advance_due(now: datetime) -> int:
+    """Work on every run that is due; return how many users entered. What fails in one run holds up no other."""
+    entered = 0
+    for run in SimulatorRun.objects.filter(next_at__lte=now).select_related("canvas__workspace", "segment", "users"):
+        leased = now + LEASE
+        if SimulatorRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=leased):
+            run.next_at = leased
+            try:
+                entered += _advance(run, now)
+            except Exception:  # tried again when the lease is over
+                log.exception("Simulating failed run=%s", run.pk)
+    return entered
+
+
+def owed(run: SimulatorRun, now: datetime) -> int:
+    """Return how many users should have been taken to the door by the tick that follows `now`."""
+    total = run.total or 0
+    elapsed = max((now - run.started_at).total_seconds(), 0)
+    if run.pattern == Pattern.BURST:
+        return total
+    if run.pattern == Pattern.STEADY:
+        return min(total, math.ceil((elapsed + settings.TICK_SECONDS) * run.per_second))
+    spikes = math.floor(elapsed / SPIKE_EVERY) + 1
+    return min(total, math.ceil(spikes * SPIKE_EVERY * run.per_second))
+
+
+def measure(canvas: Canvas, seconds: float) -> Sample:
+    """Return the Canvas' figures as they are."""
+    found = [figures.metrics for figures in figures_of(canvas) if figures.step.sync_id]
+    return Sample(
+        seconds,
+        sum(figures.pending for figures in found),
+        sum(figures.synced for figures in found),
+        sum(figures.not_synced for figures in found),
+        sum(figures.errored for figures in found),
+    )
+
+
+def _advance(run: SimulatorRun, now: datetime) -> int:
+    if run.total is None and not _prepare(run, now):
+        return 0
+    entered = 0
+    for _slice in range(SLICES_AT_ONCE):
+        number = min(owed(run, now) - run.sent, USERS_AT_ONCE)
+        try:
+            entered += _let_in(run, number, now)
+        except journeys.NotActive:
+            _finish(run, End.CANVAS_STOPPED, now)
+        if run.is_over or run.sent_at or owed(run, now) <= run.sent:
+            break
+    else:
+        _save(run, next_at=now)
+        ring()
+    return entered
+
+
+def _prepare(run: SimulatorRun, now: datetime) -> bool:
+    """Make the run's users, and count them; return whether they are there."""
+    if run.source == Source.MADE_UP:
+        run.users = make_profiles(run.workspace, run.number, run.missing_percent / 100, seed=run.pk, now=now)
+    elif run.source == Source.SAMPLE:
+        run.users = Import.objects.create(workspace=run.workspace, name=sample_csv.SAMPLE.name)
+        with sample_csv.SAMPLE.open("rb") as file:
+            run_import(run.users, file, now=now)
+    try:
+        run.total = _users(run, now).count()
+    except FilterError:
+        _finish(run, End.NO_USERS, now)
+        return False
+    return _save(run, users=run.users, total=run.total)
+
+
+def _users(run: SimulatorRun, now: datetime) -> "QuerySet[Profile]":
+    return profiles_in(run.workspace, run.segment, run.users, now=now)
+
+
+def _let_in(run: SimulatorRun, number: int, now: datetime) -> int:
+    """Take the next `number` users to the door and save how far the run has come; return how many were let in."""
+    with transaction.atomic():
+        ahead = _users(run, now).filter(pk__gt=run.last_profile_id).order_by("pk")
+        ids = list(ahead.values_list("pk", flat=True)[: max(number, 0)])
+        entered = 0
+        if ids:
+            batch = ahead.order_by().filter(pk__lte=ids[-1])
+            entered = journeys.enter(run.canvas, batch, source=SOURCE, now=now).users
+        sent = run.sent + len(ids)
+        is_last = len(ids) < number or sent >= (run.total or 0)
+        changes = {
+            "sent": sent,
+            "entered": run.entered + entered,
+            "last_profile_id": ids[-1] if ids else run.last_profile_id,
+            "sent_at": run.sent_at or (now if is_last else None),
+        }
+        if not _save(run, **changes, **_next(run, now, sent, changes["sent_at"])):
+            transaction.set_rollback(True)  # stopped meanwhile: these users have not come
+            run.next_at = None
+            return 0
+    return entered
+
+
+def _next(run: SimulatorRun, now: datetime, sent: int, sent_at: object) -> dict[str, object]:
+    """Return what is next: more users under the lease that we have, a look at the next tick, or the end."""
+    sample = measure(run.canvas, (now - run.started_at).total_seconds())
+    changes: dict[str, object] = {"samples": _thinned([*run.samples, sample.as_list()])}
+    if not sent_at and owed(run, now) > sent:
+        return changes
+    is_watched_enough = run.sent_at is not None and now > run.sent_at + WATCH_FOR
+    if not sent_at or (sample.pending and not is_watched_enough):
+        return changes | {"next_at": now + timedelta(seconds=settings.TICK_SECONDS)}
+    return changes | {"next_at": None, "finished_at": now, "end": End.DONE}
+
+
+def _thinned(samples: list[list[float]]) -> list[list[float]]:
+    """Drop every other sample when there are too many, never the first or the latest."""
+    return samples if len(samples) <= MOST_SAMPLES else [*samples[:-1:2], samples[-1]]
+
+
+def _finish(run: SimulatorRun, end: str, now: datetime) -> None:
+    _save(run, next_at=None, finished_at=now, end=end)
+
+
+def _save(run: SimulatorRun, **changes: object) -> bool:
+    """Save if the run is still leased to us; return whether it was."""
+    ours = SimulatorRun.objects.filter(pk=run.pk, next_at=run.next_at).update(**changes)
+    if ours:
+        for name, value in changes.items():
+            setattr(run, name, value)
+    return bool(ours)
+
+
+def runs_of(workspace: Workspace) -> "QuerySet[SimulatorRun]":
+    """Return the workspace's runs, the newest first."""
+    return SimulatorRun.objects.filter(workspace=workspace).select_related("canvas", "segment").order_by("-id")
