@@ -123,7 +123,7 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
 
     SQLite's options are the measured ones: IMMEDIATE transactions, WAL, 20 s of patience.
     """
-    if not url or url.startswith("sqlite:///"):
+    if not url or (url.startswith("sqlite:///") and not url.endswith("/")):
         data_dir.mkdir(parents=True, exist_ok=True)
         return {
             "ENGINE": "django.db.backends.sqlite3",

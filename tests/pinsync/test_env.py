@@ -128,6 +128,10 @@ class TestDatabase:
         assert entry["NAME"] == tmp_path / "new" / "pinsync.sqlite3"
         assert (tmp_path / "new").is_dir()
 
+    def test_sqlite_in_a_file_of_ones_own(self, tmp_path: Path):
+        assert env.database("sqlite:////srv/pin%20sync.sqlite3", tmp_path)["NAME"] == "//srv/pin sync.sqlite3"
+        assert env.database("sqlite:///srv/pinsync.sqlite3", tmp_path)["NAME"] == "/srv/pinsync.sqlite3"
+
     def test_postgresql(self, tmp_path: Path):
         entry = env.database("postgres://ann:p%40ss@db.example.com:5433/pin%20sync?sslmode=require", tmp_path)
         wanted = {
@@ -143,7 +147,15 @@ class TestDatabase:
 
     @pytest.mark.parametrize(
         "url",
-        ["mysql://u:hidden@h/d", "postgres://u:hidden@h", "postgres://u:hidden@h:port/d", "hidden", "postgres://["],
+        [
+            "mysql://u:hidden@h/d",
+            "postgres://u:hidden@h",
+            "postgres://u:hidden@h:port/d",
+            "hidden",
+            "postgres://[",
+            "sqlite:///",
+            "sqlite:hidden",
+        ],
     )
     def test_a_refused_address_is_not_repeated(self, url: str, tmp_path: Path):
         with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must look like postgres://") as refused:

@@ -55,7 +55,7 @@ def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Comp
         ("PORT", "70000"),
         ("SANDBOX_PORT", "none"),
         ("PINSYNC_URL", "pinsync.example.com"),
-        ("DATABASE_URL", "sqlite:///var/db"),
+        ("DATABASE_URL", "mysql://somewhere/pinsync"),
         ("REDIS_URL", "cache:6379"),
         ("WEB_CONCURRENCY", "0"),
         ("SECURE_SSL_REDIRECT", "no"),
