@@ -103,6 +103,7 @@ def test_expressions_are_computed_per_row(workspace, profiles):
         "run": Import.objects.create(workspace=workspace, name="customers.csv"),
         "line": Length("external_id"),
         "reason": Coalesce(F("external_id"), Value("nobody")),
+        "values": {},
     }
     assert insert_select(ImportProblem, named, profiles.filter(~Q(external_id="u0"))) == 4
     assert set(ImportProblem.objects.values_list("reason", "line")) == {("u1", 2), ("u2", 2), ("u3", 2), ("u4", 2)}
