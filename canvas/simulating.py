@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from canvas import building, editing, launching, schedules
-from canvas.models import Canvas, Step, StepTotals
+from canvas.analytics import metrics
+from canvas.models import Canvas, Step
 from integrations.models import AdAccount, Audience, SyncTotals
 from pinsync.profiles.matching import MatchField
 from pinsync.profiles.models import Import, Profile
@@ -50,24 +51,22 @@ class Simulation:
 
     def outcome(self, seconds: float) -> Outcome:
         """Return the figures of one moment."""
-        step = Step.objects.select_related("totals", "sync__totals").get(pk=self.step.pk)
-        journey = getattr(step, "totals", None) or StepTotals(step=step)
-        sent = getattr(step.sync, "totals", None) or SyncTotals()
+        figures = metrics(self.step)
         return Outcome(
             canvas_id=self.canvas.pk,
-            step_id=step.pk,
+            step_id=self.step.pk,
             ad_account_id=self.audience.ad_account.external_id,
             audience_id=self.audience.external_id or "",
             customer_list_id=self.audience.target_id,
             imported=self.imported,
             rejected=self.users.rejected,
-            entered=journey.entered,
-            proceeded=journey.proceeded,
-            synced=sent.synced,
-            not_synced=sent.not_synced,
-            pending=sent.pending,
-            errored=sent.errored,
-            exited=journey.exited,
+            entered=figures.entered,
+            proceeded=figures.proceeded,
+            synced=figures.synced,
+            not_synced=figures.not_synced,
+            pending=figures.pending,
+            errored=figures.errored,
+            exited=figures.exited,
             seconds=round(seconds, 3),
         )
 
