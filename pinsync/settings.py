@@ -150,7 +150,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before the address is changed
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that signed up
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Pinsync: "
-ACCOUNT_ADAPTER = "pinsync.workspaces.accounts.AccountAdapter"
+ACCOUNT_USER_DISPLAY = "pinsync.workspaces.accounts.display"
 
 EMAIL_URL_HOST = env_str("EMAIL_HOST")
 EMAIL_BACKEND = (

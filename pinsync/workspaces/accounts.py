@@ -1,16 +1,16 @@
-"""How people come in: allauth with our addresses."""
+"""How people come in, beside allauth."""
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from pinsync.workspaces.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):
-    """allauth as it is."""
+def display(user: User) -> str:
+    """Return what a person is called on their own pages and letters; str() of a User is for logs."""
+    return user.email
 
 
 def create_person(email: str, password: str, **fields: Any) -> User:
