@@ -17,5 +17,7 @@ class IntegrationsConfig(AppConfig):
                 "ad_accounts.connected": _("Ad accounts connected"),
                 "partner.broken": _("Partner refused the token"),
                 "partner.disconnected": _("Partner disconnected"),
+                "partner.paused": _("Connection paused by staff"),
+                "partner.unpaused": _("Connection resumed by staff"),
             }
         )

@@ -72,6 +72,20 @@ def resume_creations(now: datetime) -> int:
     return sum(resume(audience, now) for audience in cut_off(now))
 
 
+def take_up(audience: Audience, now: datetime) -> bool:
+    """Have the next upkeep go on with a creation that failed or hangs; return whether there is anything to go on with.
+
+    Upkeep looks at the partner first, so nothing is made twice.
+    """
+    unfinished = Q(state=Audience.State.CREATING) | Q(state=Audience.State.FAILED, external_id=None)
+    try:
+        with transaction.atomic():
+            ours = Audience.objects.filter(unfinished, pk=audience.pk).exclude(lease_until__gt=now)
+            return ours.update(state=Audience.State.CREATING, failure="", lease_until=now) == 1
+    except IntegrityError:  # another one of this name is being created just now
+        return False
+
+
 def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> tuple[Audience, bool]:
     """Return a row that is CREATING and leased to us, and whether an earlier attempt may have left traces."""
     same = Audience.objects.filter(ad_account=ad_account, name_folded=fold(name))

@@ -1,0 +1,52 @@
+"""Figures and the machinery of the workers."""
+
+from django.contrib import admin
+
+from integrations.models import Heartbeat, Seat, SyncMinute, SyncReason, SyncTotals, Tick
+from pinsync.staff import HistoryAdmin
+
+
+@admin.register(SyncTotals)
+class SyncTotalsAdmin(HistoryAdmin):
+    list_display = ("sync_id", "workspace", "entered", "synced", "not_synced", "pending", "errored")
+    list_select_related = ("sync__workspace",)
+    finds = {"sync": "pk", "workspace": "sync__workspace__slug"}
+    finds_first = "sync"
+
+    def workspace(self, totals: SyncTotals) -> str:
+        return totals.sync.workspace.slug
+
+
+@admin.register(SyncMinute)
+class SyncMinuteAdmin(HistoryAdmin):
+    list_display = ("id", "sync_id", "minute", "entered", "synced", "not_synced", "pending", "errored")
+    finds = {"id": "pk", "sync": "sync_id"}
+    finds_first = "sync"
+
+
+@admin.register(SyncReason)
+class SyncReasonAdmin(HistoryAdmin):
+    list_display = ("id", "sync_id", "workspace", "reason", "users")
+    list_filter = ("reason",)
+    list_select_related = ("sync__workspace",)
+    finds = {"id": "pk", "sync": "sync_id", "reason": "reason", "workspace": "sync__workspace__slug"}
+    finds_first = "sync"
+
+    def workspace(self, row: SyncReason) -> str:
+        return row.sync.workspace.slug
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(HistoryAdmin):
+    list_display = ("id", "name", "started_at", "parent_at")
+
+
+@admin.register(Seat)
+class SeatAdmin(HistoryAdmin):
+    list_display = ("number", "until")
+    exclude = ("holder",)
+
+
+@admin.register(Tick)
+class TickAdmin(HistoryAdmin):
+    list_display = ("id", "due_at", "last_at")
