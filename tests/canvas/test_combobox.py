@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from django.db import connection
 from playwright.sync_api import expect, sync_playwright
 
 from integrations.models import Audience, AudienceSync
@@ -30,6 +31,7 @@ def page(live_server, client, erin, monkeypatch):
         found.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
         yield found
         browser.close()
+        connection.close()  # beside a running loop this thread has a connection of its own
     assert complaints == []
 
 
