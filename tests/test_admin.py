@@ -15,9 +15,9 @@ from canvas.models import Canvas, Entry
 from integrations.models import AdAccount, Arrival, Audience, Authorization, Batch, Connection, Delivery, SyncTotals
 from pinsync.staff import MOST_ROWS
 from pinsync.workspaces.models import AuditEvent, User
+from tests.canvas.analytics.sending import errored, settle
 from tests.canvas.conftest import *  # noqa: F403  the shop and its Canvas
 from tests.canvas.conftest import NOON, people
-from tests.canvas.sending import errored, settle
 
 pytestmark = pytest.mark.django_db
 MODELS = [model for label in ("integrations", "canvas") for model in apps.get_app_config(label).get_models()]

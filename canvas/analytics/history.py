@@ -100,7 +100,7 @@ def history(sync: AudienceSync, period: str, now: datetime) -> History:
         buckets.append(Bucket(at=row["at"], **{**changes, "pending": pending}))
         pending -= changes["pending"]
     buckets.reverse()
-    return _drawn(History(period, began, now, step, buckets), pending)
+    return drawn(History(period, began, now, step, buckets), pending)
 
 
 def minutes(canvas: Canvas) -> Iterator[tuple[int, str, SyncMinute]]:
@@ -124,7 +124,7 @@ def _unit(span: timedelta) -> "tuple[type[TruncMinute] | type[TruncHour] | type[
     return TruncDay, timedelta(days=1)
 
 
-def _drawn(found: History, pending_before: int) -> History:
+def drawn(found: History, pending_before: int) -> History:
     """Return the history with its lines: what happened in a bucket rises over the bucket's width."""
     series: dict[str, list[tuple[datetime, int]]] = {
         key: [(found.began, pending_before if key == "pending" else 0)] for key in DRAWN

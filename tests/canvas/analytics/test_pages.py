@@ -10,30 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from canvas import journeys
-from canvas.models import Step
 from integrations.models import Delivery
 from pinsync.workspaces.models import AuditEvent
-from tests.canvas.conftest import NOON, add, make_profile, people
-from tests.canvas.sending import errored, settle, waiting
+from tests.canvas.analytics.sending import errored, settle
+from tests.canvas.conftest import NOON, add, people
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def step(running) -> Step:
-    return Step.objects.select_related("sync", "canvas__workspace").get(canvas=running)
-
-
-@pytest.fixture
-def launched(running, workspace, step):
-    """Six users: two synced, one errored, one pending in a batch, one before it, one who cannot be sent."""
-    make_profile(workspace, "blank").save()
-    people(workspace, 5)
-    journeys.enter(running, workspace.profiles.all(), source="launch", now=NOON)
-    settle(step.sync, 2, now=NOON)
-    errored(step.sync, 1, now=NOON, reason="record_refused")
-    waiting(step.sync, 1, now=NOON, reason="partner_unavailable")
-    return running
 
 
 def browser(user) -> Client:
@@ -75,16 +57,16 @@ def test_a_live_fragment_that_has_not_changed_is_not_sent_again(launched, step, 
 @pytest.mark.parametrize(
     ("state", "listed"),
     [
-        ("entered", {"u0", "u1", "u2", "u3", "u4", "blank"}),
+        ("entered", {"u0", "u1", "u2", "u3", "u4", "u5", "blank"}),
         ("synced", {"u0", "u1"}),
         ("not_synced", {"blank"}),
-        ("pending", {"u3", "u4"}),
+        ("pending", {"u3", "u4", "u5"}),
         ("errored", {"u2"}),
     ],
 )
 def test_behind_each_number_stand_its_users(launched, step, bob, state, listed):
     html = page(browser(bob), launched, f"steps/{step.pk}/users/", state=state)
-    assert {name for name in ("u0", "u1", "u2", "u3", "u4", "blank") if f">{name}</a>" in html} == listed
+    assert {name for name in ("u0", "u1", "u2", "u3", "u4", "u5", "blank") if f">{name}</a>" in html} == listed
     assert "u0@example.com" not in html
 
 
@@ -126,7 +108,7 @@ def test_retry_counts_first_then_retries_and_leaves_a_line_in_the_audit_log(laun
     assert step.sync.totals.errored == 1
     assert client.post(address, {"reason": "record_refused"}).status_code == 302
     step.sync.totals.refresh_from_db()
-    assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 3)
+    assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 4)
     event = AuditEvent.objects.get(action="users.retried")
     assert (event.actor, event.detail) == (erin, {"users": 1, "reason": "record_refused"})
 
@@ -138,7 +120,7 @@ def test_one_user_and_one_batch_can_be_retried(launched, step, erin):
     other = Delivery.objects.get(batch__reason="audience_gone")
     assert client.post(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/users/{one.pk}/retry/").status_code == 302
     assert client.post(f"/w/shop/batches/{other.batch_id}/retry/").status_code == 302
-    assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 3)
+    assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 4)
 
 
 def test_a_viewer_may_not_retry(launched, step, bob):
@@ -159,17 +141,17 @@ def test_downloads_say_the_same_as_the_pages(launched, step, bob):
     text = page(client, launched, "analytics/figures.csv")
     (line,) = csv.DictReader(io.StringIO(text))
     shown = {key: line[key] for key in ("Entered", "Users Synced", "Users Not Synced", "Users Pending")}
-    assert shown == {"Entered": "6", "Users Synced": "2", "Users Not Synced": "1", "Users Pending": "2"}
-    assert (line["Users Errored"], line["Proceeded to Next Step"], line["Exited Canvas"]) == ("1", "6", "6")
+    assert shown == {"Entered": "7", "Users Synced": "2", "Users Not Synced": "1", "Users Pending": "3"}
+    assert (line["Users Errored"], line["Proceeded to Next Step"], line["Exited Canvas"]) == ("1", "7", "7")
     (found,) = json.loads(page(client, launched, "analytics/figures.json"))["steps"]
     assert found["metrics"] == {
-        "entered": 6,
-        "proceeded": 6,
+        "entered": 7,
+        "proceeded": 7,
         "synced": 2,
         "not_synced": 1,
-        "pending": 2,
+        "pending": 3,
         "errored": 1,
-        "exited": 6,
+        "exited": 7,
     }
 
 
@@ -177,9 +159,9 @@ def test_minutes_are_downloaded_whole(launched, step, bob):
     client = browser(bob)
     answer = client.get(f"/w/shop/canvas/{launched.pk}/analytics/minutes.csv")
     (line,) = csv.DictReader(io.StringIO(answer.getvalue().decode()))
-    assert (line["Minute"], line["Entered"], line["Users Synced"]) == (NOON.isoformat(), "6", "2")
+    assert (line["Minute"], line["Entered"], line["Users Synced"]) == (NOON.isoformat(), "7", "2")
     (minute,) = json.loads(client.get(f"/w/shop/canvas/{launched.pk}/analytics/minutes.json").getvalue())
-    assert (minute["entered"], minute["errored"], minute["pending_change"]) == (6, 1, 2)
+    assert (minute["entered"], minute["errored"], minute["pending_change"]) == (7, 1, 3)
     assert client.get(f"/w/shop/canvas/{launched.pk}/analytics/minutes.xml").status_code == 404
 
 

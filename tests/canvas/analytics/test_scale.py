@@ -1,0 +1,169 @@
+"""A hundred thousand users, made in SQL: pages ask a fixed number of questions, and each follows an index.
+
+Held by plans and by the number of queries, not by the clock.
+"""
+
+import re
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+
+from canvas.analytics import metrics, person, retrying
+from canvas.analytics.batches import page_of
+from canvas.analytics.flow import flow_of
+from canvas.analytics.users import find, users
+from canvas.models import Step
+from integrations.models import Batch, Delivery, SyncReason, SyncTotals
+from tests.canvas.conftest import NOON, add
+
+pytestmark = pytest.mark.django_db
+LARGE = ("integrations_delivery", "integrations_arrival", "integrations_batch", "profiles_profile")
+SIZE = 1_900  # of a full batch
+SENT, BEFORE, BLANK, REFUSED = 25, 60_000, 1_000, 3  # batches, arrivals, not synced, batches of one
+
+
+@pytest.fixture
+def step(running, audience, workspace) -> Step:
+    """A step with more than 100,000 users, and another one with half of each batch of the same audience."""
+    many(
+        20_000,
+        "profiles_profile (workspace_id, external_id, email, idfa, gaid, attributes, created_at, updated_at)",
+        "%s, 'u' || i, '', '', '', '{}', %s, %s",
+        [workspace.pk, moment(), moment()],
+    )
+    other = add(running, "audience_sync", audience=audience)
+    step = Step.objects.select_related("sync__audience", "canvas__workspace").get(canvas=running, position=1)
+    shared = {
+        "audience": audience,
+        "operation": "add",
+        "oldest_entered_at": NOON,
+        "gives_up_at": NOON,
+        "created_at": NOON,
+        "next_attempt_at": NOON,
+    }
+    for _ in range(SENT):
+        batch = Batch.objects.create(state="accepted", users=2 * SIZE, settled_at=NOON, **shared)
+        deliver(step.sync_id, batch, SIZE)
+        deliver(other.sync_id, batch, SIZE)
+    for _ in range(REFUSED):
+        refused = Batch.objects.create(
+            state="errored", users=1, settled_at=NOON, reason="record_refused", attempts=1, **shared
+        )
+        deliver(step.sync_id, refused, 1)
+    deliver(step.sync_id, Batch.objects.create(state="waiting", users=40, reason="rate_limited", **shared), 40)
+    deliver(step.sync_id, None, BLANK, reason="no_usable_field")
+    many(
+        BEFORE,
+        "integrations_arrival (sync_id, profile_id, audience_id, operation, match_fields, entered_at)",
+        "%s, i, %s, 'add', 1, %s",
+        [step.sync_id, audience.pk, moment()],
+    )
+    SyncTotals.objects.create(
+        sync=step.sync,
+        entered=SENT * SIZE + BEFORE + BLANK + REFUSED + 40,
+        synced=SENT * SIZE,
+        not_synced=BLANK,
+        pending=BEFORE + 40,
+        errored=REFUSED,
+    )
+    SyncReason.objects.create(sync=step.sync, reason="record_refused", users=REFUSED)
+    with database.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return Step.objects.select_related("sync__audience", "canvas__workspace").get(pk=step.pk)
+
+
+def moment():
+    return database.ops.adapt_datetimefield_value(NOON)
+
+
+def many(number, into, values, params) -> None:
+    """Insert `number` rows in one statement; `i` counts them."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number})"
+            f" INSERT INTO {into} SELECT {values} FROM n",
+            params,
+        )
+
+
+def deliver(sync, batch, number, reason="") -> None:
+    many(
+        number,
+        "integrations_delivery"
+        " (sync_id, profile_id, audience_id, batch_id, operation, match_fields, reason, entered_at)",
+        "%s, i + 1000, %s, %s, 'add', 1, %s, %s",
+        [sync, Batch.objects.first().audience_id, batch.pk if batch else None, reason, moment()],
+    )
+
+
+def asked(do) -> list[str]:
+    """Return the queries of `do`."""
+    with CaptureQueriesContext(database) as captured:
+        do()
+    return [query["sql"] for query in captured]
+
+
+def scans(sql) -> list[str]:
+    """Return the large tables of which this query's plan reads every row."""
+    explain = "EXPLAIN" if database.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with database.cursor() as cursor:
+        cursor.execute(f"{explain} {sql.replace('%', '%%')}")
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+    if database.vendor == "postgresql":
+        return [table for table in LARGE if f"Seq Scan on {table}" in plan and table != "integrations_batch"]
+    return [table for table in LARGE if re.search(rf'SCAN "?{table}\b', plan)]
+
+
+STATES = {"entered": 6, "synced": 6, "not_synced": 5, "pending": 6, "errored": 5}
+
+
+@pytest.mark.parametrize(("state", "most"), STATES.items())
+def test_a_page_of_users_asks_little_and_follows_an_index(step, state, most):
+    found = []
+    queries = asked(lambda: found.append(users(step, state)))
+    assert len(found[0].lines) == (REFUSED if state == "errored" else 50)
+    assert len(queries) <= most
+    assert {sql: scans(sql) for sql in queries if scans(sql)} == {}
+    assert not [sql for sql in queries if "COUNT(" in sql]
+
+
+@pytest.mark.parametrize("state", ["entered", "synced", "not_synced", "pending"])
+def test_the_hundredth_page_costs_what_the_first_one_does(step, state):
+    pages = [users(step, state)]
+    for _ in range(15):
+        pages.append(users(step, state, after=pages[-1].older))
+    first, last = asked(lambda: users(step, state)), asked(lambda: users(step, state, after=pages[-1].older))
+    assert len(last) <= len(first)
+    assert {sql: scans(sql) for sql in last if scans(sql)} == {}
+    ids = [(line.delivery_id, line.profile_id) for page in pages for line in page.lines]
+    assert len(set(ids)) == len(ids) == 16 * 50
+
+
+def test_after_the_arrivals_come_those_in_a_batch(step):
+    page = users(step, "pending", after="a0-1")
+    assert [line.state for line in page.lines] == ["pending"] * 40
+    assert (page.older, page.cut) == ("", False)
+
+
+def test_figures_flow_and_one_person_follow_an_index(step, workspace):
+    figures = metrics(step)
+    one = workspace.profiles.first()
+    batch = Batch.objects.filter(state="accepted").select_related("audience__ad_account__connection").first()
+    for do, most in (
+        (lambda: metrics(step), 1),
+        (lambda: flow_of(step, figures, NOON), 14),
+        (lambda: person.happenings(one), 5),
+        (lambda: find(step, "u7"), 4),
+        (lambda: page_of(batch), 5),
+        (lambda: retrying.would_retry(step, "record_refused"), 2),
+    ):
+        queries = asked(do)
+        assert len(queries) <= most, queries
+        assert {sql: scans(sql) for sql in queries if scans(sql)} == {}
+
+
+def test_a_plan_that_reads_everything_is_noticed(step):
+    """Else the tests above would hold nothing."""
+    queries = asked(lambda: list(Delivery.objects.filter(entered_at__lt=NOON)[:5]))
+    assert [scans(sql) for sql in queries] == [["integrations_delivery"]]
