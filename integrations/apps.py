@@ -6,9 +6,15 @@ class IntegrationsConfig(AppConfig):
     name = "integrations"
 
     def ready(self) -> None:
+        from integrations import watching
         from integrations.home import first_step, panel
+        from pinsync import health, metrics
         from pinsync.workspaces import audit, home
 
+        health.register("tick", watching.tick, order=10)
+        health.register("oldest_pending", watching.oldest_pending, order=20)
+        health.register("queue", watching.queue, order=30)
+        metrics.register("delivery", watching.gauges)
         home.register("integrations", panel, order=10)
         home.register_first_step("integrations", first_step, order=10)
         audit.name_actions(

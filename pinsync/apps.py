@@ -5,4 +5,6 @@ class PinsyncConfig(AppConfig):
     name = "pinsync"
 
     def ready(self) -> None:
-        from pinsync import checks  # noqa: F401  registers itself
+        from pinsync import checks, failures  # noqa: F401  checks register themselves
+
+        failures.install()

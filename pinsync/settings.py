@@ -111,7 +111,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # --- Security -----------------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", not DEBUG)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes ask a machine directly, past the proxy
+# Probes and Prometheus ask a machine directly, past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_PROXY", False) else None
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env_bool("BEHIND_PROXY", False) else 0  # whose address sign-in limits count
 SECURE_HSTS_SECONDS = env_int("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
@@ -122,6 +123,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 X_FRAME_OPTIONS = "DENY"
 
 API_REQUESTS_PER_MINUTE = env_int("PINSYNC_API_REQUESTS_PER_MINUTE", 600, least=1)  # of one API key
+
+METRICS_TOKEN = env_str("PINSYNC_METRICS_TOKEN")  # /metrics is not there without it
 
 # Newest first: the first key encrypts, all of them decrypt (manage.py rotate_token_keys).
 TOKEN_KEYS = env_token_keys("PINSYNC_TOKEN_KEYS") or [secret_file(DATA_DIR / "token_key", "fernet")]
@@ -231,15 +234,24 @@ Q_CLUSTER = {
 SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["django_ratelimit.E003", "django_ratelimit.W001"]
 
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env_choice("LOG_FORMAT", "line" if DEBUG else "json", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "pinsync.logs.Line"}, "json": {"()": "pinsync.logs.Json"}},
+    "filters": {"without_query": {"()": "pinsync.logs.WithoutQuery"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {
         "handlers": ["console"],
         "level": LOG_LEVEL,
     },
-    # It says two lines for every task, and there are several a second.
-    "loggers": {"django-q": {"level": "INFO" if LOG_LEVEL == "DEBUG" else "WARNING"}},
+    "loggers": {
+        # It says two lines for every task, and there are several a second.
+        "django-q": {"level": "INFO" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        # Django's own handlers would write every line once more, with the text of exceptions.
+        "django": {"handlers": [], "level": LOG_LEVEL},
+        "django.server": {"handlers": [], "filters": ["without_query"], "level": "INFO", "propagate": True},
+        # On DEBUG it writes every statement with its values: addresses, records, encrypted tokens.
+        "django.db.backends": {"level": "INFO"},
+    },
 }

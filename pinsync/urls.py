@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from pinsync import health
+from pinsync import health, metrics
 
 urlpatterns = [
     path("", include("pinsync.workspaces.urls")),
@@ -12,4 +12,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("metrics", metrics.scrape),
 ]

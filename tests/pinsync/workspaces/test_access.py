@@ -18,7 +18,7 @@ from tests.pinsync.workspaces.conftest import NOON, browser_of
 from tests.pinsync.workspaces.world import OF_NOBODY, things_of
 
 # What anybody may ask, or anybody who is signed in; a view that is neither here nor marked fails the tests.
-PUBLIC = {"accounts/", "admin/", "healthz", "readyz"}
+PUBLIC = {"accounts/", "admin/", "healthz", "metrics", "readyz"}
 SIGNED_IN = {"", "workspaces/", "workspaces/new/", "partners/<slug:partner>/callback/"}
 API = "api/v1/"
 LEAVE = "w/<slug:workspace>/members/leave/"  # everybody may
