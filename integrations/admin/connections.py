@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django_q.tasks import async_task
 
 from integrations import pausing
+from integrations.admin.now import DeliveryNow
 from integrations.errors import NeedsReconnect
 from integrations.models import AdAccount, Authorization, Connection, Pace, TermsAcceptance
 from integrations.tokens import mark_broken
@@ -30,7 +31,7 @@ class SecretAdmin(HistoryAdmin):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(SecretAdmin):
+class ConnectionAdmin(DeliveryNow, SecretAdmin):
     list_display = (
         "id",
         "workspace",
