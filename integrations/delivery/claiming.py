@@ -15,16 +15,13 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
-from integrations.delivery import moving
+from integrations.delivery import moving, settling
 from integrations.delivery.counting import tally
 from integrations.delivery.limits import Limits
 from integrations.delivery.moving import Waiting, opposite
 from integrations.delivery.writing import writing
 from integrations.models import Arrival, Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
-
-# Longer than a turn (2 s) and the client's timeouts (5 s + 30 s) together; then another worker may send it again.
-LEASE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -43,31 +40,53 @@ def claim(audience_id: int, operation: str, *, limits: Limits, fresh: bool, now:
     with writing():
         if not _hold(audience_id, now):
             return None
-        batch = _take_up(audience_id, operation, now)
-        if batch is None and fresh:
-            return _claim_arrivals(audience_id, operation, limits, now)
-    return None if batch is None else Claim(batch, records_of(batch))
+        while (batch := _take_up(audience_id, operation, now)) is not None:
+            claimed = _as_profiles_are_now(batch, limits, now)
+            if claimed is not None:
+                return claimed
+        return _claim_arrivals(audience_id, operation, limits, now) if fresh else None
 
 
-def records_of(batch: Batch) -> list[str]:
-    """Return the distinct records of a batch's users, as their profiles are now."""
-    asked = list(Delivery.objects.filter(batch=batch).values_list("profile_id", "match_fields"))
-    profiles = moving.records(asked)
-    found: dict[str, None] = {}
-    for profile_id, mask in asked:
-        found.update(dict.fromkeys(moving.pick(profiles.get(profile_id), mask)))
-    return list(found)
+def _as_profiles_are_now(batch: Batch, limits: Limits, now: datetime) -> Claim | None:
+    """Return what to send for a batch that waited: profiles may have changed since it was made.
+
+    Whoever has no usable value left ends not synced. A batch with more records than one request holds is halved;
+    None then, and when nobody is left.
+    """
+    members = list(Delivery.objects.filter(batch=batch).values_list("pk", "profile_id", "match_fields"))
+    profiles = moving.records((profile_id, mask) for _, profile_id, mask in members)
+    unusable: list[int] = []
+    deleted: list[int] = []
+    records: dict[str, None] = {}
+    for delivery_id, profile_id, mask in members:
+        found = moving.pick(profiles.get(profile_id), mask)
+        if not found:
+            (unusable if profile_id in profiles else deleted).append(delivery_id)
+        records.update(dict.fromkeys(found))
+    settling.end_not_synced(batch, unusable, NO_USABLE_FIELD, now)
+    settling.end_not_synced(batch, deleted, PROFILE_DELETED, now)
+    if batch.users == 0:
+        return None
+    if len(records) > limits.records and batch.users > 1:
+        settling.halve(batch, now=now)
+        return None
+    if batch.records != len(records):
+        batch.records = len(records)
+        Batch.objects.filter(pk=batch.pk).update(records=batch.records)
+    return Claim(batch, list(records))
 
 
-def take_expired(audience_id: int, operation: str, before: datetime, limit: int, now: datetime) -> list[int]:
-    """Return the ids of a lane's oldest arrivals that entered before a moment, and hold the lane.
+def take_expired(audience_id: int, operation: str, before: datetime, limit: int, now: datetime) -> list[Waiting]:
+    """Return those of a lane's oldest arrivals that entered before a moment, and hold the lane.
 
     The caller moves them in the same transaction. Returns nothing when another worker holds the lane.
     """
     if not _hold(audience_id, now):
         return []
-    expired = Arrival.objects.filter(audience_id=audience_id, operation=operation, entered_at__lte=before)
-    return list(expired.order_by("id").values_list("pk", flat=True)[:limit])
+    # Not filtered by the database: it would look through the whole lane for more.
+    oldest = Arrival.objects.filter(audience_id=audience_id, operation=operation).order_by("id")
+    found = oldest.values_list(*Waiting._fields, "entered_at")[:limit]
+    return [Waiting(*arrival) for *arrival, entered_at in found if entered_at <= before]
 
 
 def gives_up_at(oldest: datetime) -> datetime:
@@ -94,19 +113,17 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
         return None
     lease = uuid.uuid4()
     ours = Batch.objects.filter(pk=batch.pk, state=batch.state, lease=batch.lease).update(
-        state=Batch.State.SENDING, lease=lease, lease_until=now + LEASE
+        state=Batch.State.SENDING, lease=lease, lease_until=now + settling.LEASE
     )
-    if not ours:
-        return None
-    batch.state, batch.lease, batch.lease_until = Batch.State.SENDING, lease, now + LEASE
-    return batch
+    # Read again: giving up may have taken users out of it meanwhile.
+    return Batch.objects.get(pk=batch.pk) if ours else None
 
 
 def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime) -> Claim | None:
     mixed = _has_opposite(audience_id, operation)
     waiting = moving.oldest(audience_id, operation, limits.users, unblocked=mixed)
     if mixed:
-        waiting = _collapse(waiting, audience_id, operation, now)
+        waiting = collapse(waiting, audience_id, operation, now)
     profiles = moving.records((arrival.profile_id, arrival.match_fields) for arrival in waiting)
     chosen: list[int] = []
     unusable: list[int] = []
@@ -117,7 +134,7 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
         if not found:
             (unusable if profile_id in profiles else deleted).append(arrival_id)
             continue
-        if len(records) + len(found) > limits.records:
+        if chosen and len(records) + len(found) > limits.records:  # whoever alone is too many goes alone
             new = sum(record not in records for record in set(found))
             if len(records) + new > limits.records:
                 break
@@ -139,7 +156,7 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
         created_at=now,
         next_attempt_at=now,
         lease=uuid.uuid4(),
-        lease_until=now + LEASE,
+        lease_until=now + settling.LEASE,
     )
     moving.move(chosen, batch_id=batch.pk)
     return Claim(batch, list(records))
@@ -154,7 +171,7 @@ def _has_opposite(audience_id: int, operation: str) -> bool:
     return Arrival.objects.filter(**other).exists() or Batch.objects.filter(**other, state__in=Batch.OPEN).exists()
 
 
-def _collapse(waiting: list[Waiting], audience_id: int, operation: str, now: datetime) -> list[Waiting]:
+def collapse(waiting: list[Waiting], audience_id: int, operation: str, now: datetime) -> list[Waiting]:
     """End what a later opposite intent overtook, on both sides; return the arrivals that are still wanted."""
     others = moving.of_profiles({arrival.profile_id for arrival in waiting}, audience_id, opposite(operation))
     last_opposite = {arrival.profile_id: arrival.id for arrival in others}

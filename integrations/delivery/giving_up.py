@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from integrations.delivery import claiming, moving, settling
 from integrations.delivery.writing import writing
@@ -15,10 +15,13 @@ AT_ONCE = 10_000  # users given up in one transaction
 def give_up(now: datetime) -> int:
     """Give up everybody whose time is over; return how many batches and groups of arrivals that were."""
     ended = 0
-    for batch in Batch.objects.filter(state=Batch.State.WAITING, gives_up_at__lte=now):
+    # A batch whose sender died is nobody's, too: it may be that nothing may be sent and no other takes it up.
+    nobodys = Q(state=Batch.State.WAITING) | Q(state=Batch.State.SENDING, lease_until__lte=now)
+    for batch in Batch.objects.filter(nobodys, state__in=Batch.OPEN, gives_up_at__lte=now):
         # For a batch that was retried the clock began at the retry, so all of its users are due together.
         before = now - (batch.gives_up_at - batch.oldest_entered_at)
-        ended += settling.split_off_expired(batch, entered_before=before, now=now) is not None
+        reason = batch.reason or why_waiting(batch.audience_id, batch.operation)
+        ended += settling.split_off_expired(batch, entered_before=before, reason=reason, now=now) is not None
     before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
     for audience_id, operation in _lanes_with_expired(before):
         while _give_up_arrivals(audience_id, operation, before, now):
@@ -53,9 +56,13 @@ def _lane(audience_id: int, operation: str) -> QuerySet[Arrival]:
 def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: datetime) -> bool:
     """End the oldest expired arrivals of a lane in a batch of their own; return whether there were any."""
     with writing():
-        arrivals = claiming.take_expired(audience_id, operation, before, AT_ONCE, now)
-        if not arrivals:
+        expired = claiming.take_expired(audience_id, operation, before, AT_ONCE, now)
+        if not expired:
             return False
+        # Of opposite intents only the last may be retried one day.
+        arrivals = [arrival.id for arrival in claiming.collapse(expired, audience_id, operation, now)]
+        if not arrivals:
+            return True
         batch = Batch.objects.create(
             audience_id=audience_id,
             operation=operation,

@@ -79,10 +79,10 @@ def seconds_to_next_slot(pace: Pace) -> float:
 
 
 def slow_down(pace: Pace, retry_after: timedelta | None) -> None:
-    """Obey a 429: wait as long as it says; when it does not say, halve the pace."""
+    """Obey a 429: wait as long as it says; when it does not say, or asks for no wait, halve the pace."""
     clock = clock_sql()
     with connection.cursor() as cursor:
-        if retry_after is not None:
+        if retry_after:
             cursor.execute(
                 f"UPDATE integrations_pace SET blocked_at = {clock},"
                 f" blocked_until = {greatest_sql('blocked_until', f'{clock} + %s')} WHERE id = %s",
@@ -90,7 +90,8 @@ def slow_down(pace: Pace, retry_after: timedelta | None) -> None:
             )
         else:
             cursor.execute(
-                f"UPDATE integrations_pace SET blocked_at = {clock}, blocked_until = {clock} + 1,"
+                f"UPDATE integrations_pace SET blocked_at = {clock},"
+                f" blocked_until = {greatest_sql('blocked_until', f'{clock} + 1')},"
                 " slowdown = CASE WHEN slowdown * 2 > %s THEN %s ELSE slowdown * 2 END WHERE id = %s",
                 [MOST_SLOWDOWN, MOST_SLOWDOWN, pace.pk],
             )

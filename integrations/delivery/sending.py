@@ -31,6 +31,10 @@ LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something i
 NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
 
 
+class _LeaseLost(Exception):
+    """Turns, refreshed tokens and repeated calls took so long that another sender has the batch."""
+
+
 def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = timezone.now) -> bool:
     """Send a claimed batch in one request and settle it; return whether it was accepted.
 
@@ -45,7 +49,10 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
 
     def request(token: str) -> Receipt:
         pacing.take_turn(pace)
-        started.append(clock())
+        start = clock()
+        if not settling.keep(batch, now=start):
+            raise _LeaseLost
+        started.append(start)
         return partner.send(
             token,
             audience.ad_account.external_id,
@@ -61,6 +68,9 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
             status = with_token(link, request, clock()).http_status
     except pacing.TurnTooFar as far:
         settling.postpone(batch, timedelta(seconds=far.seconds), now=clock())
+        return False
+    except _LeaseLost:
+        log.warning("lease lost before a request", extra={"batch": batch.pk, "audience": audience.pk})
         return False
     except PartnerError as raised:
         error, status = raised, raised.http_status

@@ -4,17 +4,20 @@ Every move is a conditional UPDATE on the lease that the sender holds: a sender 
 nothing, and only its attempt is noted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Min
 
 from integrations.delivery.counting import tally
-from integrations.delivery.waiting import backoff
+from integrations.delivery.waiting import LONGEST, backoff
 from integrations.delivery.writing import writing
 from integrations.errors import ContentRefused, PartnerError, RateLimited
 from integrations.models import AdAccount, Attempt, Audience, Batch, Delivery
+
+LEASE = timedelta(seconds=60)  # of a batch; when it is over, another worker may send the batch again
+LONGEST_REQUEST = timedelta(seconds=36)  # 5 s to connect, 30 s to read, and what lies between
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def settle(batch: Batch, answer: Answer) -> bool:
         if answer.error is None:
             return _accept(batch, answer)
         if isinstance(answer.error, ContentRefused):
-            return _refuse_alone(batch, answer) if batch.users == 1 else _split(batch, answer)
+            alone = batch.users == 1 or batch.records == 1
+            return _refuse_alone(batch, answer) if alone else _split(batch, answer)
         return _try_later(batch, answer)
 
 
@@ -54,31 +58,67 @@ def postpone(batch: Batch, wait: timedelta, *, now: datetime) -> bool:
         return _move(batch, state=Batch.State.WAITING, next_attempt_at=now + wait, lease=None, lease_until=None)
 
 
-def split_off_expired(batch: Batch, *, entered_before: datetime, now: datetime) -> Batch | None:
-    """Give up the users of a waiting batch who entered before a moment; return the batch they end in.
+def keep(batch: Batch, *, now: datetime) -> bool:
+    """Make our lease outlast a request that starts now; return False where the batch is not ours any more.
 
-    Everybody in the batch may have: then the batch itself errors. Returns None when it is not waiting any more.
+    A request that outlasts its lease could reach the partner behind the opposite intent, which waits for the lease.
     """
+    assert batch.lease_until is not None
+    if now + LONGEST_REQUEST <= batch.lease_until:
+        return True
+    if not _move(batch, lease_until=now + LEASE):
+        return False
+    batch.lease_until = now + LEASE
+    return True
+
+
+def end_not_synced(batch: Batch, delivery_ids: Collection[int], reason: str, now: datetime) -> None:
+    """Take users out of a leased batch, because there is nothing of them left to send."""
+    if not delivery_ids:
+        return
+    gone = Delivery.objects.filter(pk__in=delivery_ids, batch=batch)
+    with tally(now) as figures:
+        for sync_id, users in gone.order_by().values_list("sync_id").annotate(users=Count("pk")):
+            figures.move(sync_id, pending=-users, not_synced=users)
+            figures.because(sync_id, reason, users)
+    batch.users -= gone.update(batch=None, reason=reason)
+    changes: dict[str, object] = {"users": batch.users}
+    if batch.users == 0:
+        changes |= {"state": Batch.State.SPLIT, "settled_at": now, "lease": None, "lease_until": None}
+    _move(batch, **changes)
+
+
+def split_off_expired(batch: Batch, *, entered_before: datetime, now: datetime, reason: str = "") -> Batch | None:
+    """Give up the users of a batch that nobody sends who entered before a moment; return the batch they end in.
+
+    Everybody in the batch may have: then the batch itself errors. Returns None when it changed since it was read.
+    """
+    reason = reason or batch.reason or PartnerError.code
     with writing():
         expired = Delivery.objects.filter(batch=batch, entered_at__lte=entered_before)
         users = expired.count()
         if users == 0:
             return None
-        ours = Batch.objects.filter(pk=batch.pk, state=Batch.State.WAITING)
+        ours = Batch.objects.filter(pk=batch.pk, state=batch.state, lease=batch.lease, users=batch.users)
+        free: dict[str, object] = {"lease": None, "lease_until": None}  # of a sender that died
         if users == batch.users:
-            if not ours.update(state=Batch.State.ERRORED, settled_at=now):
+            if not ours.update(state=Batch.State.ERRORED, settled_at=now, reason=reason, **free):
                 return None
             ended = batch
         else:
             oldest = Delivery.objects.filter(batch=batch, entered_at__gt=entered_before).aggregate(o=Min("entered_at"))
             kept = batch.gives_up_at - batch.oldest_entered_at
             if not ours.update(
-                users=batch.users - users, oldest_entered_at=oldest["o"], gives_up_at=oldest["o"] + kept
+                state=Batch.State.WAITING,
+                users=batch.users - users,
+                oldest_entered_at=oldest["o"],
+                gives_up_at=oldest["o"] + kept,
+                **free,
             ):
                 return None
-            ended = _child(batch, users, now, state=Batch.State.ERRORED, settled_at=now, reason=batch.reason)
+            ended = _child(batch, users, now, state=Batch.State.ERRORED, settled_at=now, reason=reason)
             expired.update(batch=ended)
-        end_errored(ended, batch.reason or "partner_unavailable", now)
+        end_errored(ended, reason, now)
         return ended
 
 
@@ -123,7 +163,10 @@ def _accept(batch: Batch, answer: Answer) -> bool:
 def _try_later(batch: Batch, answer: Answer) -> bool:
     error = answer.error
     assert error is not None
-    wait = error.retry_after if error.retry_after is not None else backoff(batch.attempts + 1)
+    # A wait of nothing is no wait; and only a rate limit may keep users longer than our own longest wait.
+    wait = error.retry_after or backoff(batch.attempts + 1)
+    if not isinstance(error, RateLimited):
+        wait = min(wait, LONGEST)
     changes = _outcome(batch, answer) | {
         "state": Batch.State.WAITING,
         "reason": error.code,
@@ -145,10 +188,15 @@ def _refuse_alone(batch: Batch, answer: Answer) -> bool:
 
 
 def _split(batch: Batch, answer: Answer) -> bool:
-    """Put the users into two halves that are sent at once; the bad record ends up alone after log2(users) rounds."""
+    """Put the users into two halves; the bad record ends up alone after log2(users) rounds."""
     assert answer.error is not None
-    now = answer.ended_at
-    if not _move(batch, state=Batch.State.SPLIT, settled_at=now, reason=answer.error.code, **_outcome(batch, answer)):
+    return halve(batch, now=answer.ended_at, reason=answer.error.code, **_outcome(batch, answer))
+
+
+def halve(batch: Batch, *, now: datetime, **outcome: object) -> bool:
+    """Put the users of a leased batch into two halves that are sent at once; return whether it was still ours."""
+    ended = {"state": Batch.State.SPLIT, "settled_at": now, "lease": None, "lease_until": None}
+    if not _move(batch, **(ended | outcome)):
         return False
     members = Delivery.objects.filter(batch=batch).order_by("pk")
     half = batch.users // 2
