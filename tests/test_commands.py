@@ -268,7 +268,7 @@ def run_tests(folder: Path, *arguments: str, **variables: str) -> subprocess.Com
 def test_bin_test_hands_its_arguments_to_pytest(tmp_path: Path):
     ended = run_tests(tmp_path, "tests/pinsync/test_env.py", "-q", "-k", "booleans_are_true_and_false")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert re.search(r"^4 passed, \d+ deselected", ended.stdout, re.MULTILINE)
+    assert re.search(r"^4 passed", ended.stdout, re.MULTILINE)
 
 
 def test_bin_test_ends_as_pytest_does(tmp_path: Path):

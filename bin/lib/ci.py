@@ -5,6 +5,7 @@ Every step runs, so that one look shows all that is wrong.
 
 import base64
 import secrets
+import shutil
 import sys
 from pathlib import Path
 
@@ -50,9 +51,26 @@ def production() -> dict[str, str]:
     }
 
 
+def get_chromium(foreground: Foreground) -> bool:
+    """Install Chromium where a package manager lets us; return whether the browser tests can run."""
+    if not shutil.which("chromium") and shutil.which("apt-get"):
+        print("== installing Chromium", flush=True)
+        env = inherited() | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
+            if foreground.follow([*command], env):
+                break
+    if not shutil.which("chromium"):
+        tell("There is no Chromium, and it could not be installed; the browser tests need it.")
+        return False
+    return True
+
+
 def run(foreground: Foreground) -> list[str]:
     """Run all steps and return the names of those that failed."""
     failed: list[str] = []
+
+    if not get_chromium(foreground):
+        failed.append("Chromium")
 
     def step(name: str, command: list[str | Path], env: dict[str, str]) -> None:
         print(f"== {name}", flush=True)

@@ -6,6 +6,8 @@ import sys
 from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
 from foreground import ROOT, Asked, Failed, Foreground
 
+PROCESSES = "2"  # each with a test database of its own; many tests wait for a pace or a process
+
 # Tests start from the defaults, whatever the person who runs them has set for a server.
 KEPT = ("DATABASE_URL", "PINSYNC_DATA_DIR", "PINSYNC_TEST_DATA", "PINSYNC_PINTEREST_OPENAPI")
 OURS = (
@@ -48,8 +50,8 @@ def main() -> None:
     except Asked as asked:
         sys.exit(128 + asked.signum)
     os.chdir(ROOT)
-    # In our place: signals and the exit code are pytest's own.
-    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *sys.argv[1:]], settings_of_tests())  # noqa: S606
+    # In our place: signals and the exit code are pytest's own. `-n 0` runs the tests one after the other.
+    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", "-n", PROCESSES, *sys.argv[1:]], settings_of_tests())  # noqa: S606
 
 
 if __name__ == "__main__":

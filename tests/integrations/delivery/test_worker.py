@@ -5,9 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.tasks import async_task
 
 from integrations.models import Batch, Heartbeat, Tick
 from tests.helpers import break_it, figures, let_in, mend, people, records_at, records_of, sync_to
@@ -106,3 +110,14 @@ def test_a_killed_supervisor_takes_its_cluster_along(start):
     known = worker.everything()
     worker.stop(signal.SIGKILL)
     assert not any(is_alive(pid) for pid in known)
+
+
+def test_doorbells_left_from_before_are_no_sign_of_a_hang(start, workspace, audience):
+    for _ in range(30):
+        async_task("integrations.tasks.tick", save=False)
+    OrmQ.objects.update(lock=timezone.now() - timedelta(minutes=10))
+    worker = start()
+    parent, sync = worker.parent, sync_to(audience)
+    let_in(sync, people(workspace, 5))
+    until(lambda: figures(sync)["synced"] == 5, AT_MOST_A_TICK)
+    assert worker.parent == parent
