@@ -5,7 +5,7 @@ from canvas.views import analytics, analytics_users, api, canvases, retrying, si
 app_name = "canvas"
 _canvas = "w/<slug:workspace>/canvas/<int:canvas>/"
 _step = f"{_canvas}steps/<int:step>/"
-_batch = "w/<slug:workspace>/batches/<int:batch>/"
+_batch = "w/<slug:workspace>/canvas/batches/<int:batch>/"
 _simulator = "w/<slug:workspace>/simulator/"
 urlpatterns = [
     path("w/<slug:workspace>/canvas/", canvases.canvases, name="list"),

@@ -155,8 +155,8 @@ def _y(value: int, lowest: int, highest: int) -> int:
 
 
 def _round_up(value: int) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, 50 … that is not less; 0 for nothing."""
-    if value <= 0:
-        return 0
-    ten: int = 10 ** (len(str(value)) - 1)
-    return next(factor * ten for factor in (1, 2, 5, 10) if factor * ten >= value)
+    """Return the next round number that is not less, so that a scale ends at one: 12, 15, 20, 25 … 100, 120."""
+    if value <= 10:
+        return max(value, 0)
+    tenth: int = 10 ** (len(str(value)) - 2)
+    return next(factor * tenth for factor in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100) if factor * tenth >= value)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from canvas import journeys, repeating
+from canvas.analytics.figures import StepFigures, read
 from canvas.models import Canvas, Step
 from canvas.reading import steps_of
 from pinsync.profiles.models import Profile
@@ -75,19 +76,10 @@ def _external_ids(body: dict[str, Any]) -> list[str]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    journey = getattr(step, "totals", None)
-    sync = getattr(step.sync, "totals", None)
     return {
         "id": step.pk,
         "kind": step.kind,
         "name": step.name,
         "position": step.position,
-        "metrics": {
-            **{figure: getattr(journey, figure, 0) for figure in ("entered", "proceeded", "exited")},
-            **(
-                {figure: getattr(sync, figure, 0) for figure in ("synced", "not_synced", "pending", "errored")}
-                if step.sync
-                else {}
-            ),
-        },
+        "metrics": StepFigures(step, read(step)).as_dict(),
     }

@@ -57,7 +57,8 @@ def test_a_long_history_is_drawn_by_hours_and_days(step, running):
 
 
 @pytest.mark.parametrize(
-    ("value", "rounded"), [(0, 0), (1, 1), (3, 5), (7, 10), (10, 10), (11, 20), (4999, 5000), (5001, 10000)]
+    ("value", "rounded"),
+    [(0, 0), (1, 1), (7, 7), (10, 10), (11, 12), (81, 100), (99, 100), (101, 120), (4999, 5000), (12_000, 12_000)],
 )
 def test_scales_end_at_a_round_number(value, rounded):
     found = history.History("all", NOON, NOON + HOUR, MINUTE, [history.Bucket(NOON, value, 0, 0, 0, 0)])

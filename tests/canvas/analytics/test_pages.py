@@ -88,7 +88,7 @@ def test_errored_users_are_filtered_by_reason(launched, step, bob):
 
 def test_a_batch_tells_its_story(launched, step, bob):
     batch = Delivery.objects.exclude(batch=None).get(batch__reason="record_refused").batch
-    html = browser(bob).get(f"/w/shop/batches/{batch.pk}/").content.decode()
+    html = browser(bob).get(f"/w/shop/canvas/batches/{batch.pk}/").content.decode()
     assert "Record Refused" in html
     assert "400" in html
     assert ">u2</a>" in html
@@ -96,7 +96,7 @@ def test_a_batch_tells_its_story(launched, step, bob):
 
 def test_a_batch_of_another_workspace_does_not_exist(launched, charlie):
     batch = Delivery.objects.exclude(batch=None).first().batch
-    assert browser(charlie).get(f"/w/other/batches/{batch.pk}/").status_code == 404
+    assert browser(charlie).get(f"/w/other/canvas/batches/{batch.pk}/").status_code == 404
 
 
 def test_retry_counts_first_then_retries_and_leaves_a_line_in_the_audit_log(launched, step, erin):
@@ -119,7 +119,7 @@ def test_one_user_and_one_batch_can_be_retried(launched, step, erin):
     one = Delivery.objects.get(batch__reason="record_refused")
     other = Delivery.objects.get(batch__reason="audience_gone")
     assert client.post(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/users/{one.pk}/retry/").status_code == 302
-    assert client.post(f"/w/shop/batches/{other.batch_id}/retry/").status_code == 302
+    assert client.post(f"/w/shop/canvas/batches/{other.batch_id}/retry/").status_code == 302
     assert (step.sync.totals.errored, step.sync.totals.pending) == (0, 4)
 
 
