@@ -156,6 +156,12 @@ KINDS = (
         (COUNT, PATH),
     ),
     Kind(
+        "cut",
+        "Cut the connection",
+        "The connection closes before the request is applied.",
+        (COUNT, PATH),
+    ),
+    Kind(
         "garbage",
         "Broken answers",
         "The request is applied, then answered 200 with JSON that cannot be read.",

@@ -84,6 +84,10 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
     """
     sandbox, faults = request.sandbox, request.sandbox.faults
     request.rate_headers = sandbox.windows.admit("", "", request.arrival.monotonic, count=False).headers()
+    if faults.take("cut", request.path):
+        request.log.fault = "cut"
+        sandbox.log_request(request, 0)
+        raise AnswerDropped
     outage = faults.first("outage", request.path)
     try:
         response = _outage(request, outage) if outage else view(request, **ids)

@@ -114,6 +114,17 @@ def test_refuse_record(maple: Caller, sandbox: Sandbox, control: Control, given:
     assert maple.change(list_id, "ADD", digests(2)).status == 200
 
 
+def test_cut_applies_nothing(maple: Caller, sandbox: Sandbox, control: Control) -> None:
+    list_id = maple.create_list()
+    before = set(sandbox.world.customer_lists[list_id].all_records())
+    control("POST", "faults", {"fault": "cut", "count": 1})
+    with pytest.raises(AnswerDropped):
+        maple.change(list_id, "ADD", digests(3))
+    assert sandbox.world.customer_lists[list_id].all_records() == before
+    assert maple.change(list_id, "ADD", digests(3)).status == 200
+    assert [(entry.status, entry.fault) for entry in sandbox.log.requests][-2:] == [(0, "cut"), (200, None)]
+
+
 def test_drop_answer_applies_first(maple: Caller, sandbox: Sandbox, control: Control) -> None:
     list_id = maple.create_list()
     control("POST", "faults", {"fault": "drop_answer", "count": 2})
