@@ -91,6 +91,9 @@ class Migration(migrations.Migration):
                 ('exited', models.BigIntegerField(default=0)),
                 ('left', models.BigIntegerField(default=0)),
             ],
+            options={
+                'verbose_name_plural': 'step totals',
+            },
         ),
         migrations.AddField(
             model_name='step',

@@ -39,6 +39,7 @@ class StepTotals(models.Model):
     left = models.BigIntegerField(default=0)  # waited here when the Canvas was stopped, and left it after the wait
 
     class Meta:
+        verbose_name_plural = "step totals"
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(

@@ -28,7 +28,7 @@ class BatchAdmin(HistoryAdmin):
     list_display = (
         "id",
         "workspace",
-        "audience",
+        "audience_id",
         "operation",
         "state",
         "users",

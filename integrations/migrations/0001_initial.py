@@ -108,6 +108,9 @@ class Migration(migrations.Migration):
                 ('pending', models.BigIntegerField(default=0)),
                 ('errored', models.BigIntegerField(default=0)),
             ],
+            options={
+                'verbose_name_plural': 'sync totals',
+            },
         ),
         migrations.CreateModel(
             name='Arrival',
@@ -165,6 +168,9 @@ class Migration(migrations.Migration):
                 ('audience', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='integrations.audience')),
                 ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='integrations.batch')),
             ],
+            options={
+                'verbose_name_plural': 'batches',
+            },
         ),
         migrations.CreateModel(
             name='Attempt',
@@ -222,6 +228,9 @@ class Migration(migrations.Migration):
                 ('profile', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='profiles.profile')),
                 ('sync', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='integrations.audiencesync')),
             ],
+            options={
+                'verbose_name_plural': 'deliveries',
+            },
         ),
         migrations.CreateModel(
             name='Pace',

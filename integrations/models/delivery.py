@@ -51,6 +51,7 @@ class SyncTotals(models.Model):
     errored = models.BigIntegerField(default=0)
 
     class Meta:
+        verbose_name_plural = "sync totals"
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(
@@ -160,6 +161,7 @@ class Batch(models.Model):
     reason = models.CharField(max_length=40, blank=True)  # of the last attempt that failed
 
     class Meta:
+        verbose_name_plural = "batches"
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(state="sending", lease__isnull=False, lease_until__isnull=False)
@@ -220,6 +222,7 @@ class Delivery(models.Model):
     entered_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "deliveries"
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(batch__isnull=True, reason__gt="") | models.Q(batch__isnull=False, reason=""),
