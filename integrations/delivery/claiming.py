@@ -94,6 +94,12 @@ def gives_up_at(oldest: datetime) -> datetime:
     return oldest + timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
 
 
+def wait_for_lane(audience_id: int) -> None:
+    """Lock the lane until the transaction ends: no claim runs meanwhile. Before any batch is locked."""
+    Lane.objects.bulk_create([Lane(audience_id=audience_id)], ignore_conflicts=True)
+    Lane.objects.select_for_update().get(audience_id=audience_id)
+
+
 def _hold(audience_id: int, now: datetime) -> bool:
     """Lock the lane until the transaction ends and note that it was served."""
     Lane.objects.bulk_create([Lane(audience_id=audience_id)], ignore_conflicts=True)
@@ -120,9 +126,10 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
 
 
 def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime) -> Claim | None:
-    mixed = _has_opposite(audience_id, operation)
-    waiting = moving.oldest(audience_id, operation, limits.users, unblocked=mixed)
-    if mixed:
+    waiting = moving.oldest(audience_id, operation, limits.users, unblocked=False)
+    # Asked after the arrivals were read: whoever of them was asked the opposite before is seen by this statement.
+    if _has_opposite(audience_id, operation):
+        waiting = moving.oldest(audience_id, operation, limits.users, unblocked=True)
         waiting = collapse(waiting, audience_id, operation, now)
     profiles = moving.records((arrival.profile_id, arrival.match_fields) for arrival in waiting)
     chosen: list[int] = []

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from integrations.delivery import claiming
 from integrations.delivery.counting import tally
 from integrations.delivery.entering import ring
 from integrations.delivery.limits import limits_of
@@ -60,7 +61,12 @@ def _still_wanted(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _retry(batch_id: int, sync_id: int | None, delivery_id: int | None, now: datetime) -> int:
+    audience_id = Batch.objects.filter(pk=batch_id).values_list("audience_id", flat=True).first()
+    if audience_id is None:
+        return 0
     with writing():
+        # Or the opposite, entered and claimed before we commit, would be in flight together with the retry.
+        claiming.wait_for_lane(audience_id)
         batch = Batch.objects.select_for_update().filter(pk=batch_id, state=Batch.State.ERRORED).first()
         if batch is None:
             return 0
