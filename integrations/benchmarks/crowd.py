@@ -14,6 +14,7 @@ from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import Member, Role, User, Workspace
 
 PARTNER = "pinterest"
+EMAIL = MatchField.EMAIL
 AT_ONCE = 10_000
 
 

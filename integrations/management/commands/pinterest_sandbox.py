@@ -32,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--requests-per-minute", type=int, default=facts.WRITES_PER_MINUTE)
         parser.add_argument("--app-id", default=facts.APP_ID)
         parser.add_argument("--app-secret", default=facts.APP_SECRET)
+        parser.add_argument("--more-people", type=int, default=0, help="Pinterest users person_1, person_2 and so on")
         parser.add_argument("--strict-rotation", action="store_true", help="a used refresh token is dead at once")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,6 +52,7 @@ class Command(BaseCommand):
         try:
             in_memory = options["memory"]
             sandbox = Sandbox(None, limits, **keeping) if in_memory else Sandbox.opened(path, limits, **keeping)
+            sandbox.world.welcome(options["more_people"])
             self.stdout.write(f"Pinterest sandbox at http://{host}:{port}/")
             serve(sandbox, host, port)
         except JournalInUse as problem:

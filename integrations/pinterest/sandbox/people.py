@@ -81,3 +81,14 @@ AD_ACCOUNTS = tuple(
     )
 )
 BIG_AD_ACCOUNT_ID = AD_ACCOUNTS[2].id  # holds exactly 1,200 audiences
+
+
+def more_people(number: int) -> list[tuple[PinterestUser, AdAccount]]:
+    """Return people beyond those of the story, person_1 and so on, each with one ad account of their own."""
+    found = []
+    for n in range(1, number + 1):
+        url = f"https://person-{n}.example"
+        person = PinterestUser(str(801_000_000_000_001_000 + n), f"person_{n}", f"Person {n}", url)
+        name, id = f"Account of person {n}", str(549_755_900_000 + n)
+        found.append((person, AdAccount(id, name, "US", "USD", person.id, FIRST_DAY, {person.id: OWNER})))
+    return found

@@ -10,7 +10,7 @@ from .beginning import starting_world
 from .clock import Clock
 from .facts import SIZE_DELAY_SECONDS, SMALLEST_SHOWN_SIZE
 from .journal import Journal, Line, Room, journaled
-from .people import AD_ACCOUNTS, PINTEREST_USERS, AdAccount, PinterestUser
+from .people import AD_ACCOUNTS, PINTEREST_USERS, AdAccount, PinterestUser, more_people
 from .records import to_bytes
 
 RECORDS_PER_DUMPED_LINE = 20_000
@@ -29,6 +29,12 @@ class World(Room):
         self.customer_lists: dict[str, CustomerList] = {}
         self.audiences: dict[str, Audience] = {}
         self.last_id = 0
+
+    def welcome(self, number: int) -> None:
+        """Let more people in, for measurements. Not written down: who starts the sandbox says so at every start."""
+        for person, ad_account in more_people(number):
+            self.pinterest_users[person.id] = person
+            self.ad_accounts[ad_account.id] = ad_account
 
     def pinterest_user(self, name_or_id: str) -> PinterestUser | None:
         """Find a person by id or user name."""
