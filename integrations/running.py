@@ -113,7 +113,7 @@ def users_by_state() -> dict[str, int]:
 def batches_by_state() -> dict[str, int]:
     """Return the open batches by state, and the errored ones, which Retry empties, up to `MOST_COUNTED`."""
     counts: dict[str, int] = dict.fromkeys((str(state) for state in Batch.OPEN), 0)
-    open_ = Batch.objects.filter(state__in=Batch.OPEN).order_by()
+    open_ = Batch.objects.filter(settled_at=None, state__in=Batch.OPEN).order_by()
     counts |= dict(open_.values_list("state").annotate(number=Count("pk")))
     errored = Batch.objects.filter(state=Batch.State.ERRORED).order_by().values_list("reason")[:MOST_COUNTED]
     counts[Batch.State.ERRORED.value] = len(errored)
@@ -158,7 +158,7 @@ def connections(now: datetime) -> list[ConnectionNow]:
     pending = pending_by_connection()
     oldest = _oldest_by_connection()
     open_batches = dict(
-        Batch.objects.filter(state__in=Batch.OPEN)
+        Batch.objects.filter(settled_at=None, state__in=Batch.OPEN)
         .order_by()
         .values_list("audience__ad_account__connection")
         .annotate(number=Count("pk"))
@@ -256,7 +256,7 @@ JOIN {AdAccount._meta.db_table} t ON t.id = u.ad_account_id
 
 def _oldest_by_connection() -> dict[int, datetime]:
     """Return when the user entered who has waited longest for each connection."""
-    open_ = Batch.objects.filter(state__in=Batch.OPEN).order_by()
+    open_ = Batch.objects.filter(settled_at=None, state__in=Batch.OPEN).order_by()
     found: dict[int, datetime] = dict(
         open_.values_list("audience__ad_account__connection").annotate(oldest=Min("oldest_entered_at"))
     )

@@ -69,7 +69,7 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
 def _open_batches(sync: AudienceSync) -> list[Batch]:
     """Return the unfinished batches with users of the sync, those that come next first."""
     members = Delivery.objects.filter(batch=OuterRef("pk"), sync=sync.pk)
-    batches = Batch.objects.filter(audience__in=streams.fed_audiences(sync), state__in=Batch.OPEN)
+    batches = Batch.objects.filter(audience__in=streams.fed_audiences(sync), settled_at=None)
     return list(batches.filter(Exists(members)).order_by("next_attempt_at")[: streams.BATCHES])
 
 

@@ -111,7 +111,7 @@ def _hold(audience_id: int, now: datetime) -> bool:
 
 def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
     """Lease the batch that has waited longest for its next attempt, or whose sender died."""
-    open_ = Batch.objects.filter(audience_id=audience_id, operation=operation)
+    open_ = Batch.objects.filter(audience_id=audience_id, operation=operation, settled_at=None)
     batch = open_.filter(state=Batch.State.WAITING, next_attempt_at__lte=now).order_by("next_attempt_at").first()
     if batch is None:
         batch = open_.filter(state=Batch.State.SENDING, lease_until__lte=now).order_by("lease_until").first()
@@ -175,7 +175,7 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
 def _has_opposite(audience_id: int, operation: str) -> bool:
     """Return whether anything of the opposite operation waits or is unfinished in this audience."""
     other = {"audience_id": audience_id, "operation": opposite(operation)}
-    return Arrival.objects.filter(**other).exists() or Batch.objects.filter(**other, state__in=Batch.OPEN).exists()
+    return Arrival.objects.filter(**other).exists() or Batch.objects.filter(**other, settled_at=None).exists()
 
 
 def collapse(waiting: list[Waiting], audience_id: int, operation: str, now: datetime) -> list[Waiting]:

@@ -17,7 +17,7 @@ def give_up(now: datetime) -> int:
     ended = 0
     # A batch whose sender died is nobody's, too: it may be that nothing may be sent and no other takes it up.
     nobodys = Q(state=Batch.State.WAITING) | Q(state=Batch.State.SENDING, lease_until__lte=now)
-    for batch in Batch.objects.filter(nobodys, state__in=Batch.OPEN, gives_up_at__lte=now):
+    for batch in Batch.objects.filter(nobodys, settled_at=None, gives_up_at__lte=now):
         # For a batch that was retried the clock began at the retry, so all of its users are due together.
         before = now - (batch.gives_up_at - batch.oldest_entered_at)
         reason = batch.reason or why_waiting(batch.audience_id, batch.operation)
@@ -91,7 +91,7 @@ def why_waiting(audience_id: int, operation: str) -> str:
     if account.state != AdAccount.State.CONNECTED:
         return "ad_account_access"
     last = (
-        Batch.objects.filter(audience_id=audience_id, operation=operation, state__in=Batch.OPEN, reason__gt="")
+        Batch.objects.filter(audience_id=audience_id, operation=operation, settled_at=None, reason__gt="")
         .order_by("-pk")
         .values_list("reason", flat=True)
         .first()

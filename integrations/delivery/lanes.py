@@ -62,15 +62,15 @@ WITH RECURSIVE waiting(id) AS (
 ), busy(id) AS (
     SELECT id FROM waiting WHERE id IS NOT NULL
     UNION
-    SELECT audience_id FROM {_T["batch"]} WHERE state IN ('waiting', 'sending')
+    SELECT audience_id FROM {_T["batch"]} WHERE settled_at IS NULL
 ), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add')
 SELECT busy.id, o.name, c.partner, c.id, p.id, COALESCE(l.served_at, 0), {next_slot} - {clock},
     (SELECT min(b.next_attempt_at) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.state = 'waiting'),
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'waiting'),
     (SELECT min(b.lease_until) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.state = 'sending'),
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'sending'),
     (SELECT count(*) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.state IN ('waiting', 'sending') AND b.attempts > 0
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.attempts > 0
         AND b.reason > ''),
     (SELECT a.entered_at FROM {_T["arrival"]} a
       WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1),

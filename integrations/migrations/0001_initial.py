@@ -328,7 +328,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='batch',
-            index=models.Index(condition=models.Q(('state__in', ('waiting', 'sending'))), fields=['audience', 'operation', 'next_attempt_at'], name='batch_open'),
+            index=models.Index(condition=models.Q(('settled_at__isnull', True)), fields=['audience', 'operation', 'next_attempt_at'], name='batch_open'),
         ),
         migrations.AddIndex(
             model_name='batch',

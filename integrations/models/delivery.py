@@ -175,10 +175,11 @@ class Batch(models.Model):
             ),
         )
         indexes = (
-            # sending: what is due, and whose lease ran out; a handful of rows beside millions that are final
+            # sending: what is due, and whose lease ran out; a handful of rows beside millions that are final. Queries
+            # say settled_at=None: of a state, SQLite can't see in a parameter that it is one of the index.
             models.Index(
                 fields=("audience", "operation", "next_attempt_at"),
-                condition=models.Q(state__in=("waiting", "sending")),
+                condition=models.Q(settled_at__isnull=True),
                 name="batch_open",
             ),
             models.Index(fields=("audience", "-id"), name="batch_of_audience"),
