@@ -188,8 +188,11 @@ def _update(values: list[tuple[Any, ...]], *, run_pk: int | None, now: datetime)
 
 
 def _copy(cursor: Any, statement: str, values: list[tuple[Any, ...]]) -> None:
-    """Stream the rows through COPY; a connection pool's or debug wrapper's cursor has it under `cursor`."""
+    """Stream the rows through COPY; a connection pool's or debug wrapper's cursor has it under `cursor`.
+
+    What goes wrong is raised as Django's errors: a database that went away is not a row that it refused.
+    """
     raw: psycopg.Cursor[Any] = cursor.cursor
-    with raw.copy(statement) as copy:
+    with connection.wrap_database_errors, raw.copy(statement) as copy:
         for row in values:
             copy.write_row(row)
