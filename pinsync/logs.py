@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,11 @@ def redact(text: str) -> str:
     for pattern, instead in SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def redacted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of `values` whose texts are redacted."""
+    return {name: redact(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def event_of(record: logging.LogRecord) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from pinsync.logs import redacted
+
 # The csv module refuses longer cells; a row about a user that long is a broken one anyway.
 MOST_BYTES = 128 * 1024
 MOST_LINES = 200  # a quote open for longer was never meant to span lines
@@ -35,11 +37,14 @@ _SIGNS = {
 
 
 class FileRefused(Exception):
-    """Nothing of this file can be imported; `reason` and `values` make its sentence (reasons.py)."""
+    """Nothing of this file can be imported; `reason` and `values` make its sentence (reasons.py).
+
+    Names of columns are cut where they look like a person's: a file without a header has a user in its first line.
+    """
 
     def __init__(self, reason: str, **values: Any) -> None:
         super().__init__(reason)
-        self.reason, self.values = reason, values
+        self.reason, self.values = reason, redacted(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from django.db.models import CharField
 
+from pinsync.logs import redacted
 from pinsync.profiles.matching import ad_id_record, email_record, trim
 from pinsync.profiles.models import Profile
 
@@ -39,7 +40,7 @@ class RowRefused(Exception):
 
     def __init__(self, reason: str, **values: Any) -> None:
         super().__init__(reason)
-        self.reason, self.values = reason, values
+        self.reason, self.values = reason, redacted(values)
 
 
 @dataclass(slots=True)
