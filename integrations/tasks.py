@@ -5,7 +5,7 @@ from django.utils import timezone
 from integrations import telling, upkeep
 from integrations.delivery import giving_up, sending, worker
 
-DELIVER_SECONDS = 40.0  # less than the queue's timeout of 60 s by more than the longest request
+DELIVER_SECONDS = 20.0  # less than the queue's timeout of 60 s by more than the longest request
 
 
 def deliver() -> None:

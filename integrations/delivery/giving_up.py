@@ -1,5 +1,6 @@
 """After 13 hours a user is given up: errored, with the last reason, kept for Retry."""
 
+import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -7,7 +8,9 @@ from django.db.models import Q, QuerySet
 
 from integrations.delivery import claiming, moving, settling
 from integrations.delivery.writing import writing
-from integrations.models import AdAccount, Arrival, Audience, Batch, Connection
+from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Pace
+
+log = logging.getLogger("pinsync.delivery")
 
 AT_ONCE = 10_000  # users given up in one transaction
 
@@ -17,16 +20,38 @@ def give_up(now: datetime) -> int:
     ended = 0
     # A batch whose sender died is nobody's, too: it may be that nothing may be sent and no other takes it up.
     nobodys = Q(state=Batch.State.WAITING) | Q(state=Batch.State.SENDING, lease_until__lte=now)
+    spent = _spent_on_limits(now)
     for batch in Batch.objects.filter(nobodys, settled_at=None, gives_up_at__lte=now):
         # For a batch that was retried the clock began at the retry, so all of its users are due together.
-        before = now - (batch.gives_up_at - batch.oldest_entered_at)
+        before = now - (batch.gives_up_at - batch.oldest_entered_at) - _share(spent, batch.audience_id)
         reason = batch.reason or why_waiting(batch.audience_id, batch.operation)
         ended += settling.split_off_expired(batch, entered_before=before, reason=reason, now=now) is not None
     before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
     for audience_id, operation in _lanes_with_expired(before):
-        while _give_up_arrivals(audience_id, operation, before, now):
-            ended += 1
+        try:
+            while _give_up_arrivals(audience_id, operation, before - _share(spent, audience_id), now):
+                ended += 1
+        except Exception:  # the others' time is over, too, and delivery goes on behind this
+            log.exception("giving up failed", extra={"audience": audience_id})
     return ended
+
+
+def _spent_on_limits(now: datetime) -> dict[tuple[str, str], timedelta]:
+    """Return by partner user for how long the partner's limit held up those whose time might be over now."""
+    horizon = now.timestamp() - settings.GIVE_UP_AFTER_SECONDS
+    found: dict[tuple[str, str], timedelta] = {}
+    for pace in Pace.objects.filter(blocked_at__gt=0):
+        seconds = min(pace.blocked_until, now.timestamp()) - pace.blocked_at
+        if seconds > 0 and pace.blocked_until > horizon - seconds:
+            found[pace.partner, pace.partner_user_id] = timedelta(seconds=seconds)
+    return found
+
+
+def _share(spent: dict[tuple[str, str], timedelta], audience_id: int) -> timedelta:
+    if not spent:
+        return timedelta()
+    link = Connection.objects.filter(ad_accounts__audiences=audience_id).first()
+    return spent.get((link.partner, link.partner_user_id), timedelta()) if link else timedelta()
 
 
 def _lanes_with_expired(before: datetime) -> list[tuple[int, str]]:

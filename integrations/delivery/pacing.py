@@ -22,6 +22,7 @@ MARGIN = 1.0012  # stretches 150 ms to 150.18 ms: 400 gaps then outlast a minute
 
 LONGEST_WAIT = 2.0  # a slot further away is not taken; the work comes back later
 MOST_SLOWDOWN = 16.0
+ONE_SPELL = 60.0  # seconds after a limit in which the next refusal belongs to it
 RECOVERY = 0.9  # of the slowdown remains after each accepted request
 
 
@@ -81,16 +82,18 @@ def seconds_to_next_slot(pace: Pace) -> float:
 def slow_down(pace: Pace, retry_after: timedelta | None) -> None:
     """Obey a 429: wait as long as it says; when it does not say, or asks for no wait, halve the pace."""
     clock = clock_sql()
+    # When a row of refusals began: users are not given up for hours in which the partner let nothing through.
+    began = f"blocked_at = CASE WHEN blocked_until > {clock} - {ONE_SPELL} THEN blocked_at ELSE {clock} END"
     with connection.cursor() as cursor:
         if retry_after:
             cursor.execute(
-                f"UPDATE integrations_pace SET blocked_at = {clock},"
+                f"UPDATE integrations_pace SET {began},"
                 f" blocked_until = {greatest_sql('blocked_until', f'{clock} + %s')} WHERE id = %s",
                 [retry_after.total_seconds(), pace.pk],
             )
         else:
             cursor.execute(
-                f"UPDATE integrations_pace SET blocked_at = {clock},"
+                f"UPDATE integrations_pace SET {began},"
                 f" blocked_until = {greatest_sql('blocked_until', f'{clock} + 1')},"
                 " slowdown = CASE WHEN slowdown * 2 > %s THEN %s ELSE slowdown * 2 END WHERE id = %s",
                 [MOST_SLOWDOWN, MOST_SLOWDOWN, pace.pk],

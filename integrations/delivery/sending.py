@@ -6,7 +6,6 @@ No transaction is open while a socket is: claim and settle are transactions of t
 import logging
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
@@ -142,7 +141,8 @@ class _Drain:
                 lanes = self._look()
                 for lane in self._choose(lanes):
                     self.at_work[pool.submit(_in_thread, self._serve, lane)] = lane
-                if not lanes and not self.at_work:
+                # What may go in hours only is for later ticks: looking at it all the time would cost a core.
+                if not self.at_work and all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
                     break
                 self._gather(LOOK_EVERY)
             self._gather(None)
@@ -160,11 +160,13 @@ class _Drain:
     def _choose(self, lanes: list[DueLane]) -> list[DueLane]:
         """Return what to start now: the best lanes of each partner user whose next slot is near."""
         free = settings.SENDERS - len(self.at_work)
-        claiming_now = Counter(lane.pace_id for lane in self.at_work.values())
         chosen: list[DueLane] = []
         for lane in lanes:
-            waiting = lane.next_slot_in + claiming_now[lane.pace_id] * 0
-            if len(chosen) < free and waiting <= LOOK_AHEAD and lane.pace_id not in {c.pace_id for c in chosen}:
+            if (
+                len(chosen) < free
+                and lane.next_slot_in <= LOOK_AHEAD
+                and lane.pace_id not in {c.pace_id for c in chosen}
+            ):
                 chosen.append(lane)
         return chosen
 

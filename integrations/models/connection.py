@@ -140,7 +140,7 @@ class Pace(models.Model):
     next_slot = models.FloatField(default=0)
     slowdown = models.FloatField(default=1)  # ≥ 1; learned from 429s, forgotten step by step
     blocked_until = models.FloatField(default=0)  # a 429 said so
-    blocked_at = models.FloatField(default=0)
+    blocked_at = models.FloatField(default=0)  # when that and the refusals right before it began
 
     class Meta:
         constraints = (

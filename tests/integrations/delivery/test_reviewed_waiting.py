@@ -1,0 +1,81 @@
+"""How long users wait, and what it costs: a limit of the partner spends nobody's thirteen hours."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as project
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from integrations import tasks
+from integrations.delivery import giving_up, pacing, sending, settling
+from integrations.models import Arrival, Batch, Pace, Tick
+from tests.helpers import audience_named, break_it, deliver, figures, later, let_in, mend, people, reasons, sync_to
+
+
+def test_hours_for_which_the_partner_let_nothing_through_are_not_counted(
+    workspace, audience, ad_account, connection, sandbox
+):
+    other = audience_named("Other", ad_account, sandbox.world)
+    waiting, in_batch = sync_to(audience), sync_to(other)
+    let_in(in_batch, people(workspace, 2, name="b"))
+    break_it(sandbox, "outage", status=503)
+    deliver()
+    mend(sandbox)
+    let_in(waiting, people(workspace, 3, name="a"))
+    pacing.slow_down(pacing.pace_of(connection), timedelta(hours=10))
+
+    giving_up.give_up(later(hours=14))
+    giving_up.give_up(later(hours=22, minutes=59))
+    assert (figures(waiting)["pending"], figures(in_batch)["pending"]) == (3, 2)
+    giving_up.give_up(later(hours=23, minutes=1))
+    assert (figures(waiting)["errored"], figures(in_batch)["errored"]) == (3, 2)
+
+
+def test_a_limit_that_is_long_over_prolongs_nothing(workspace, audience, connection, sandbox):
+    sync = sync_to(audience)
+    pacing.slow_down(pacing.pace_of(connection), timedelta(hours=10))
+    let_in(sync, people(workspace, 3), now=later(hours=48))
+    giving_up.give_up(later(hours=48 + 13, minutes=1))
+    assert figures(sync)["errored"] == 3
+
+
+def test_refusals_in_a_row_are_one_limit(connection):
+    pace = pacing.pace_of(connection)
+    pacing.slow_down(pace, timedelta(hours=1))
+    began = Pace.objects.get(pk=pace.pk).blocked_at
+    Pace.objects.filter(pk=pace.pk).update(blocked_at=began - 3600, blocked_until=began - 2)  # and the hour is over
+    pacing.slow_down(pace, timedelta(hours=1))
+    assert Pace.objects.get(pk=pace.pk).blocked_at == began - 3600
+    Pace.objects.filter(pk=pace.pk).update(blocked_until=began - 600)
+    pacing.slow_down(pace, timedelta(hours=1))
+    assert Pace.objects.get(pk=pace.pk).blocked_at >= began
+
+
+def test_a_delivery_task_ends_before_the_queue_kills_it():
+    longest = pacing.LONGEST_WAIT + settling.LONGEST_REQUEST.total_seconds()
+    assert tasks.DELIVER_SECONDS + longest < project.Q_CLUSTER["timeout"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_looks_twenty_times_a_second_at_what_waits_for_hours(workspace, audience, connection, sandbox):
+    let_in(sync_to(audience), people(workspace, 3), now=timezone.now() - timedelta(seconds=10))
+    Tick.objects.update_or_create(id=1, defaults={"last_at": time.time()})
+    pacing.slow_down(pacing.pace_of(connection), timedelta(hours=1))
+    with CaptureQueriesContext(database) as queries:
+        assert sending.drain(seconds=1.5) == 0
+    assert len([query for query in queries if "RECURSIVE" in query["sql"]]) == 1
+
+
+def test_a_lane_that_cannot_be_given_up_stops_no_delivery(workspace, audience, ad_account, sandbox):
+    lost = audience_named("Lost", ad_account, sandbox.world)
+    gone, kept = sync_to(lost), sync_to(audience)
+    let_in(gone, people(workspace, 1, name="gone"), now=timezone.now() - timedelta(hours=14))
+    let_in(kept, people(workspace, 2, name="kept"), now=timezone.now() - timedelta(hours=14))
+    Arrival.objects.filter(audience_id=lost.pk).update(audience_id=lost.pk + 1_000_000)  # its audience was deleted
+    giving_up.give_up(timezone.now())
+    assert figures(kept)["errored"] == 2
+    assert reasons(kept) == {"partner_unavailable": 2}
+    assert Batch.objects.count() == 1
