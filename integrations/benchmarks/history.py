@@ -1,8 +1,172 @@
-"""What claiming, settling and showing cost with a short and with a long history behind them."""
+"""What claiming, settling and showing cost with a short and with a long past behind them, in the same run."""
 
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from integrations.benchmarks import crowd, crowd_sql, past
+from integrations.benchmarks.processes import NotReady
+from integrations.delivery import claiming, lanes, settling
+from integrations.delivery.entering import enter
+from integrations.delivery.limits import limits_of
+from integrations.models import AdAccount, Audience, AudienceSync, Connection
+from pinsync.profiles.models import Profile
+
+SHORT = 100_000
+ROUNDS = 30
+LOOKS = 9
+LIMIT = 1.5
+PAGE_MS = 100.0
+STEPS = 4  # sync steps of the Canvas whose pages are looked at; the past belongs to the first
 
 
 def measure(folder: Path, *, deliveries: int) -> dict[str, Any]:
-    raise NotImplementedError
+    """Measure with a short past, write the long one, and measure again."""
+    people = max(deliveries // 10, SHORT)
+    pages, client, syncs = _canvas(people)
+    first = Profile.objects.order_by("pk").values_list("pk", flat=True)[0]
+    profiles = range(first, first + people)
+    past.write(syncs[0], profiles, SHORT, timezone.now())
+    short = _costs(pages, client, syncs, profiles)
+    started = time.monotonic()
+    past.write(syncs[0], profiles, deliveries - SHORT, timezone.now())
+    written_in = time.monotonic() - started
+    long = _costs(pages, client, syncs, profiles)
+    ratio = {name: round(long[name] / short[name], 2) for name in short}
+    return {
+        "mode": "history",
+        "database": connection.vendor,
+        "deliveries": deliveries,
+        "baseline_deliveries": SHORT,
+        "profiles": people,
+        "written_in_seconds": round(written_in, 1),
+        "ms_with_baseline": short,
+        "ms_with_history": long,
+        "ratio": ratio,
+        "highest_ratio": max(ratio.values()),
+        "limit": LIMIT,
+        "slowest_page_ms": max(cost for name, cost in long.items() if name.startswith("page")),
+        "page_limit_ms": PAGE_MS,
+    }
+
+
+def _canvas(people: int) -> tuple[dict[str, str], Client, list[AudienceSync]]:
+    """Make a Canvas through its pages, as a person would; return its pages and the syncs of its steps."""
+    now = timezone.now()
+    workspace = crowd.workspace("History")
+    crowd_sql.fill_fast(workspace, people, now)
+    link = Connection.objects.create(workspace=workspace, partner=crowd.PARTNER, partner_user_id="1", connected_at=now)
+    account = AdAccount.objects.create(
+        connection=link, external_id="1", name="Account", state=AdAccount.State.CONNECTED, seen_at=now
+    )
+    client = Client(HTTP_HOST="127.0.0.1")
+    client.force_login(crowd.admin_of(workspace))
+    root = f"/w/{workspace.slug}/canvas/"
+    answer = client.post(f"{root}new/", {"name": "History", "entry_kind": "launch", "target": "everybody"})
+    page = answer.headers.get("Location", "")
+    if answer.status_code != 302:
+        raise NotReady(f"The Canvas could not be made: status {answer.status_code}.")
+    for number in range(STEPS):
+        audience = Audience.objects.create(
+            ad_account=account,
+            external_id=str(number + 1),
+            target_id=str(number + 1),
+            name=f"Audience {number}",
+            seen_at=now,
+        )
+        client.post(f"{page}steps/add/", {"kind": "audience_sync"})
+        step = max(map(int, re.findall(r"/steps/(\d+)/", client.get(page).content.decode())), default=0)
+        values = {
+            "name": f"Step {number}",
+            "partner": crowd.PARTNER,
+            "ad_account": account.pk,
+            "audience": audience.pk,
+            "audience_text": audience.name,
+            "operation": "add",
+            "fields_to_match": ["email"],
+            "do": "done",
+        }
+        if client.post(f"{page}steps/{step}/", values).status_code != 302:
+            raise NotReady("The step of the Canvas could not be set up.")
+    return _pages(page, client), client, list(AudienceSync.objects.filter(workspace=workspace).order_by("pk"))
+
+
+def _pages(page: str, client: Client) -> dict[str, str]:
+    """Return the addresses of the pages that show the figures, by name."""
+    step = min(map(int, re.findall(r"/steps/(\d+)/", client.get(page).content.decode())))
+    return {
+        "page_canvas": page,
+        "page_analytics": f"{page}analytics/",
+        "page_step": f"{page}steps/{step}/analytics/",
+        "page_users": f"{page}steps/{step}/users/",
+    }
+
+
+def _costs(pages: dict[str, str], client: Client, syncs: list[AudienceSync], profiles: range) -> dict[str, float]:
+    """Return the median milliseconds of each thing."""
+    found = _delivery(syncs[0], profiles, "")
+    opposite = crowd.sync(Audience.objects.get(syncs=syncs[0]), "remove", crowd.EMAIL)
+    _let_in(opposite, range(profiles.stop - 1, profiles.stop))  # somebody waits to be removed: order has to be kept
+    found |= _delivery(syncs[0], profiles, "_among_opposites")
+    _deliver_all(opposite)
+    for name, url in pages.items():
+        found[name] = _look(client, url)
+    return found
+
+
+def _delivery(sync: AudienceSync, profiles: range, suffix: str) -> dict[str, float]:
+    users = limits_of(sync.partner).users
+    _let_in(sync, range(profiles.start, profiles.start + min(users * ROUNDS, len(profiles) - 1)))
+    costs: dict[str, list[float]] = {f"{name}{suffix}": [] for name in ("look", "claim", "settle")}
+    while True:
+        now = timezone.now()
+        _timed(costs[f"look{suffix}"], lambda: lanes.due_lanes(now=now, flushed_at=now, full=users))  # noqa: B023
+        claim = _timed(
+            costs[f"claim{suffix}"],
+            lambda: claiming.claim(
+                sync.audience_id or 0,
+                sync.operation,
+                limits=limits_of(sync.partner),
+                fresh=True,
+                now=now,  # noqa: B023
+            ),
+        )
+        if claim is None:
+            break
+        answer = settling.Answer(now, timezone.now(), 200, None)
+        _timed(costs[f"settle{suffix}"], lambda: settling.settle(claim.batch, answer))  # noqa: B023
+    return {name: round(median(of_one[2:-1]), 3) for name, of_one in costs.items()}
+
+
+def _deliver_all(sync: AudienceSync) -> None:
+    limits, now = limits_of(sync.partner), timezone.now()
+    while claim := claiming.claim(sync.audience_id or 0, sync.operation, limits=limits, fresh=True, now=now):
+        settling.settle(claim.batch, settling.Answer(now, now, 200, None))
+
+
+def _let_in(sync: AudienceSync, profiles: range) -> None:
+    with transaction.atomic():
+        enter(sync, Profile.objects.filter(pk__gte=profiles.start, pk__lt=profiles.stop), now=timezone.now())
+
+
+def _look(client: Client, url: str) -> float:
+    costs: list[float] = []
+    for _ in range(LOOKS):
+        answer = _timed(costs, lambda: client.get(url))
+        if answer.status_code != 200:
+            raise NotReady(f"A page answered {answer.status_code}.")
+    return round(median(costs[1:]), 2)
+
+
+def _timed(costs: list[float], work: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    found = work()
+    costs.append((time.perf_counter() - started) * 1000)
+    return found
