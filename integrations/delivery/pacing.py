@@ -95,7 +95,9 @@ def slow_down(pace: Pace, retry_after: timedelta | None) -> None:
             cursor.execute(
                 f"UPDATE integrations_pace SET {began},"
                 f" blocked_until = {greatest_sql('blocked_until', f'{clock} + 1')},"
-                " slowdown = CASE WHEN slowdown * 2 > %s THEN %s ELSE slowdown * 2 END WHERE id = %s",
+                # Of requests that were under way together, the first refusal halves the pace for all.
+                f" slowdown = CASE WHEN blocked_until > {clock} THEN slowdown"
+                " WHEN slowdown * 2 > %s THEN %s ELSE slowdown * 2 END WHERE id = %s",
                 [MOST_SLOWDOWN, MOST_SLOWDOWN, pace.pk],
             )
 

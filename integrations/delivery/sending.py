@@ -145,7 +145,9 @@ class _Drain:
                 if not self.at_work and all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
                     break
                 self._gather(LOOK_EVERY)
-            self._gather(None)
+            while self.at_work:  # the seat stays ours until the last answer is in
+                self._gather(seats.RENEW_EVERY)
+                seats.keep(self.seat)
             for _ in range(settings.SENDERS):
                 pool.submit(database.close)
         return self.made
@@ -184,11 +186,11 @@ class _Drain:
         send(claimed.batch, claimed.records)
         return True
 
-    def _gather(self, timeout: float | None) -> None:
+    def _gather(self, timeout: float) -> None:
         if not self.at_work:
-            time.sleep(timeout or 0)
+            time.sleep(timeout)
             return
-        done, _ = wait(self.at_work, timeout=timeout, return_when=FIRST_COMPLETED if timeout else "ALL_COMPLETED")
+        done, _ = wait(self.at_work, timeout=timeout, return_when=FIRST_COMPLETED)
         for future in done:
             del self.at_work[future]
             self.made += future.result()

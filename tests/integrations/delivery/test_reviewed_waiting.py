@@ -1,5 +1,6 @@
 """How long users wait, and what it costs: a limit of the partner spends nobody's thirteen hours."""
 
+import threading
 import time
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations import tasks
-from integrations.delivery import giving_up, pacing, sending, settling
+from integrations.delivery import giving_up, pacing, seats, sending, settling
 from integrations.models import Arrival, Batch, Pace, Tick
 from tests.helpers import audience_named, break_it, deliver, figures, later, let_in, mend, people, reasons, sync_to
 
@@ -52,6 +53,36 @@ def test_refusals_in_a_row_are_one_limit(connection):
     Pace.objects.filter(pk=pace.pk).update(blocked_until=began - 600)
     pacing.slow_down(pace, timedelta(hours=1))
     assert Pace.objects.get(pk=pace.pk).blocked_at >= began
+
+
+def test_refusals_of_requests_that_were_under_way_together_halve_the_pace_once(connection):
+    pace = pacing.pace_of(connection)
+    for _ in range(7):
+        pacing.slow_down(pace, None)
+    assert Pace.objects.get(pk=pace.pk).slowdown == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_seat_is_kept_until_the_last_answer_is_in(workspace, audience, sandbox, settings, monkeypatch):
+    settings.DELIVERY_SEATS = 1
+    monkeypatch.setattr(seats, "LEASE", 0.6)
+    monkeypatch.setattr(seats, "RENEW_EVERY", 0.2)
+    let_in(sync_to(audience), people(workspace, 3), now=timezone.now() - timedelta(seconds=10))
+    Tick.objects.update_or_create(id=1, defaults={"last_at": time.time()})
+    break_it(sandbox, "latency", ms=2000)
+    taken = []
+
+    def try_to_sit() -> None:
+        time.sleep(1.5)
+        taken.append(seats.take())
+        database.close()
+
+    other = threading.Thread(target=try_to_sit)
+    other.start()
+    assert sending.drain(seconds=0.3) == 1
+    other.join()
+    mend(sandbox)
+    assert taken == [None]
 
 
 def test_a_delivery_task_ends_before_the_queue_kills_it():
