@@ -49,5 +49,5 @@ def _of_user(lines: Sequence[dict[str, Any]], began: float) -> dict[str, Any]:
         "violations_60_s": len(early[1]),
         "violations_at": [round(moment - began, 3) for moment in sorted({*early[0], *early[1]})[:20]],
         "refused_429": len(refused),
-        "refused_429_of_our_own_making": sum(line["fault"] != "rate_limit" for line in refused),
+        "refused_429_of_our_own_making": sum(line["fault"] is None for line in refused),
     }
