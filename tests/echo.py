@@ -1,21 +1,22 @@
-"""A partner that answers every request with one body and, in a header, with what it was sent."""
+"""A partner that repeats what it was sent."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def echoing(status: int, body: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the address, and what has been sent to it."""
+def echoing(status: int, body: Callable[[str], str]) -> Iterator[tuple[str, list[bytes]]]:
+    """Answer with what `body` makes of a request; yield the address, and what has been sent to it."""
     seen: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             seen.append(sent)
-            whole = body + sent
+            headers = str(self.headers.get("Authorization"))
+            whole = body(f"{headers} {sent.decode()}").encode()
             self.send_response(status, sent[:200].decode("latin-1").replace("\n", " "))
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(whole)))
@@ -28,7 +29,7 @@ def echoing(status: int, body: bytes) -> Iterator[tuple[str, list[bytes]]]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", seen

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure
 
-from integrations import audiences, consenting, creating, tokens, upkeep
+from integrations import audiences, consenting, creating, registry, tokens, upkeep
 from integrations.errors import PartnerError
 from integrations.models import Attempt, Batch, SyncReason
 from integrations.pinterest.sandbox.catalogue import KINDS
@@ -165,30 +165,46 @@ def test_every_fault_of_the_sandbox(kind, workspace, audience, ad_account, sandb
     assert search(secrets, log, *texts) == []
 
 
+ECHOES = {
+    "a web page": lambda sent: f"<html><p>{sent}</p></html>",
+    "an error": lambda sent: json.dumps({"code": 1, "message": f"Invalid: {sent}", "details": {"sent": sent}}),
+    "half an error": lambda sent: json.dumps({"message": sent}),
+    "something else": lambda sent: json.dumps([sent]),
+    "cut off": lambda sent: json.dumps({"code": 1, "message": sent})[:-3],
+}
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("answer", [b"<html>no</html>", b"{", b'{"code": 1, "message": "refused ' + b'\xff"}', b"[]"])
-def test_answers_that_make_no_sense(answer, workspace, audience, secrets, partner_that_says):
-    """The partner echoes what it was sent; none of it is repeated."""
-    let_in(sync_to(audience), marked(workspace))
-    for status in (200, 400, 403, 500):
-        with everything_logged() as log, partner_that_says(status, answer) as echoed:
-            deliver()
-        assert echoed
-        assert search(secrets, log) == []
-        Batch.objects.filter(state=Batch.State.WAITING).update(next_attempt_at=timezone.now())
-
-
-@pytest.fixture
-def partner_that_says(settings):
-    """A partner that answers everything with one body, then with what it was asked."""
-
-    @contextmanager
-    def answers(status: int, body: bytes) -> Iterator[list[bytes]]:
-        with echoing(status, body) as (url, seen):
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_partner_that_repeats_what_it_was_sent(echo, workspace, audience, connection, secrets, settings):
+    sync, people = sync_to(audience), marked(workspace)
+    partner = registry.partner(connection.partner)
+    token, target = connection.access_token, (audience.ad_account.external_id, audience.target_id)
+    said = []
+    with everything_logged() as log:
+        for status in (200, 301, 400, 401, 403, 404, 413, 422, 429, 500):
+            with echoing(status, ECHOES[echo]) as (url, seen):
+                settings.PINTEREST_API_URL = f"{url}/v5"
+                calls = (
+                    lambda: partner.send(token, *target, "add", [one.email_record for one in people]),
+                    lambda: partner.refresh(connection.refresh_token),
+                    lambda: partner.exchange(code=token, redirect_uri="http://127.0.0.1/"),
+                    lambda: partner.me(token),
+                    lambda: list(partner.audiences(token, target[0])),
+                )
+                for call in calls:
+                    try:
+                        call()
+                    except PartnerError as error:
+                        said.append((f"{status}", as_text(error)))
+                assert len(seen) == len(calls)
+        let_in(sync, people)
+        with echoing(400, ECHOES[echo]) as (url, seen):
             settings.PINTEREST_API_URL = f"{url}/v5"
-            yield seen
-
-    return answers
+            deliver()
+        assert seen
+    assert len(said) > 30
+    assert search(secrets, log, *said) == []
 
 
 # --- consent -------------------------------------------------------------------------------------------------------
@@ -237,7 +253,7 @@ LINE = f"{values(0)['email']},{values(1)['idfa']},{values(2)['gaid']}"
 FILES = {
     "no header": f"{LINE}\n{LINE}\n",
     "no header, one value twice": f"{LINE},{values(0)['email']}\n",
-    "no header, values that mean the same": f"email,E-Mail,{values(0)['email']}\n",
+    "no header, a value twice at its end": f"email,{address(0)},{address(0)}\n",
     "bad rows": (
         f"external_id,email,idfa,gaid,note\n"
         f"1,{LINE},{WORD}\n"
