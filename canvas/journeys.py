@@ -75,7 +75,7 @@ def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: da
             ignore_conflicts=True,
         )
         _follow(move, walk, now)
-    log.info("Users entered canvas=%s move=%s users=%s source=%s", canvas.pk, move.pk, move.users, source)
+    log.info("users entered", extra={"canvas": canvas.pk, "move": move.pk, "users": move.users, "source": source})
     return move
 
 
@@ -106,7 +106,7 @@ def advance_due(now: datetime) -> int:
                 moved = _advance(step, now)
                 total += moved
         except Exception:  # the others' waits are over, too; this step is tried again at the next tick
-            log.exception("Going on failed canvas=%s step=%s", step.canvas_id, step.pk)
+            log.exception("going on failed", extra={"canvas": step.canvas_id, "step": step.pk})
     return total
 
 
@@ -129,7 +129,8 @@ def _advance(step: Step, now: datetime) -> int:
         else:
             move.save(update_fields=["users"])
             StepTotals.objects.filter(step=step).update(left=F("left") + move.users)
-    log.info("Users went on canvas=%s step=%s move=%s users=%s", canvas.pk, step.pk, move.pk, move.users)
+    extra = {"canvas": canvas.pk, "step": step.pk, "move": move.pk, "users": move.users}
+    log.info("users went on", extra=extra)
     return move.users
 
 

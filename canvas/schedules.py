@@ -28,7 +28,7 @@ def enter_due(now: datetime) -> int:
             try:
                 total += _enter_some(pk, now)
             except Exception:  # the others are due, too; this one is tried again at the next tick
-                log.exception("Entering failed canvas=%s", pk)
+                log.exception("entering failed", extra={"canvas": pk})
                 failed.add(pk)
     return total
 

@@ -143,7 +143,7 @@ def advance_due(now: datetime) -> int:
             try:
                 entered += _advance(run, now)
             except Exception:  # tried again when the lease is over
-                log.exception("Simulating failed run=%s", run.pk)
+                log.exception("simulating failed", extra={"run": run.pk})
     return entered
 
 
