@@ -154,7 +154,8 @@ def test_a_canvas_that_fails_to_enter_holds_up_no_other(ready, alice, workspace,
         launching.launch(each, alice, NOON)
     AudienceSync.objects.filter(step__canvas=ready).update(audience=None)
     assert schedules.enter_due(NOON) == 2
-    assert f"Entering failed canvas={ready.pk}" in caplog.text
+    (failed,) = [line for line in caplog.records if line.message == "entering failed"]
+    assert failed.canvas == ready.pk
     assert Canvas.objects.get(pk=ready.pk).enter_at == NOON
     AudienceSync.objects.filter(step__canvas=ready).update(audience=audience)
     assert schedules.enter_due(NOON) == 2
