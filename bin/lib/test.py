@@ -50,8 +50,11 @@ def main() -> None:
     except Asked as asked:
         sys.exit(128 + asked.signum)
     os.chdir(ROOT)
-    # In our place: signals and the exit code are pytest's own. `-n 0` runs the tests one after the other.
-    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", "-n", PROCESSES, *sys.argv[1:]], settings_of_tests())  # noqa: S606
+    # In our place: signals and the exit code are pytest's own. Tests that are named run one after the other, so that
+    # pytest says what is wrong with a name.
+    is_whole = all(argument.startswith("-") for argument in sys.argv[1:])
+    parallel = ["-n", PROCESSES] if is_whole else []
+    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *parallel, *sys.argv[1:]], settings_of_tests())  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -5,17 +5,11 @@ for what they are hashed to.
 """
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError
-from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -25,74 +19,17 @@ from integrations import audiences, consenting, creating, registry, tokens, upke
 from integrations.errors import PartnerError
 from integrations.models import Attempt, Batch, SyncReason
 from integrations.pinterest.sandbox.catalogue import KINDS
-from integrations.pinterest.sandbox.people import AD_ACCOUNTS, MAPLE
+from integrations.pinterest.sandbox.people import MAPLE
 from pinsync.profiles import importing, matching
 from pinsync.profiles.models import Import, Profile
 from pinsync.profiles.tasks import continue_import
 from pinsync.workspaces.keys import create_key
-from pinsync.workspaces.models import Member, Role, User
+from pinsync.workspaces.models import Role
 from tests.echo import echoing
-from tests.helpers import EVERYTHING, audience_named, break_it, deliver, figures, later, let_in, mend, sync_to
+from tests.helpers import EVERYTHING, break_it, deliver, figures, later, let_in, mend, sync_to
 from tests.integrations.conftest import allow
-from tests.integrations.delivery.conftest import *  # noqa: F403  a connected workspace and the sandbox on a socket
-from tests.leaks import WORD, Secrets, address, as_text, everything_logged, found_in, leaks, needles, tables, values
-from tests.workers import Worker, until
-
-PEOPLE = 6
-ATTRIBUTES = {"name": f"{WORD} Smith"}
-
-
-def marked(workspace, number=PEOPLE):
-    """Make marked users and return them as a queryset."""
-    now = timezone.now()
-    for n in range(number):
-        known = values(n)
-        found = matching.records(known["email"], known["idfa"], known["gaid"])
-        Profile.objects.create(
-            workspace=workspace,
-            external_id=f"id-{n}",
-            email_record=found[0],
-            idfa_record=found[1],
-            gaid_record=found[2],
-            attributes=ATTRIBUTES,
-            created_at=now,
-            updated_at=now,
-            **known,
-        )
-    return Profile.objects.filter(workspace=workspace)
-
-
-@pytest.fixture
-def secrets() -> Secrets:
-    return Secrets(
-        django_settings.SECRET_KEY,
-        django_settings.PINTEREST_APP_SECRET if django_settings.PINTEREST_APP_FROM_ENV else "",
-        *django_settings.TOKEN_KEYS,
-    )
-
-
-@pytest.fixture
-def admin(workspace) -> User:
-    person = User.objects.create_user("alice@example.com")
-    Member.objects.create(workspace=workspace, user=person, role=Role.ADMIN)
-    return person
-
-
-@pytest.fixture
-def browser(admin) -> Client:
-    client = Client(raise_request_exception=False)
-    client.force_login(admin)
-    return client
-
-
-def search(secrets, log, *texts: tuple[str, str]) -> list[str]:
-    """Return every leak, into the log, the given texts and all tables."""
-    secrets.collect()
-    said = [("log", "\n".join(log.lines)), *texts]
-    people = needles(PEOPLE)
-    kept = list(tables())
-    return leaks(said, people | secrets.needles()) + leaks(kept, people | secrets.needles(digests=False))
-
+from tests.integrations.delivery.leaks import WORD, address, as_text, everything_logged, found_in, needles, values
+from tests.integrations.delivery.leaks.hands import PEOPLE, marked, refusing, search
 
 # --- the search itself ---------------------------------------------------------------------------------------------
 
@@ -326,27 +263,6 @@ def test_programs_that_send_nonsense(workspace, admin, secrets):
     assert search(secrets, log, *answers) == []
 
 
-@contextmanager
-def refusing() -> Iterator[None]:
-    """Let the database refuse marked users, and say in its error whom."""
-    if database.vendor == "postgresql":
-        begin = f"ALTER TABLE profiles_profile ADD CONSTRAINT refused CHECK (email NOT ILIKE '{WORD}%%') NOT VALID"
-        end = "ALTER TABLE profiles_profile DROP CONSTRAINT refused"
-    else:
-        begin = (
-            f"CREATE TRIGGER refused BEFORE INSERT ON profiles_profile WHEN NEW.email LIKE '{WORD}%%'"
-            f" BEGIN SELECT RAISE(ABORT, 'Failing row contains {address(0)} Key ({values(0)['idfa']}) exists'); END"
-        )
-        end = "DROP TRIGGER refused"
-    with database.cursor() as cursor:
-        cursor.execute(begin.replace("%%", "%"))
-    try:
-        yield
-    finally:
-        with database.cursor() as cursor:
-            cursor.execute(end)
-
-
 def test_a_database_that_says_whom_it_refuses(transactional_db, workspace, admin, secrets, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     _, key = create_key(workspace, "Shop system", Role.EDITOR, admin, timezone.now())
@@ -371,66 +287,3 @@ def test_a_database_that_says_whom_it_refuses(transactional_db, workspace, admin
     assert any("import failed" in line for line in log.lines)
     assert any("Internal Server Error" in line for line in log.lines)
     assert search(secrets, log, ("answer", answer.content.decode())) == []
-
-
-# --- a real worker -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.processes
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-def test_a_worker_that_tells_all_it_can(transactional_db, workspace, admin, ad_account, sandbox, secrets, tmp_path):
-    """LOG_LEVEL=DEBUG and DEBUG, every fault at an audience of its own, and an import that the database refuses."""
-    settings_ = {"LOG_LEVEL": "DEBUG", "DEBUG": "true", "PINSYNC_DATA_DIR": str(tmp_path)}
-    people = marked(workspace)
-    faults = [
-        ("outage", {"status": 500}),
-        ("outage", {"html": True}),
-        ("garbage", {"count": 3}),
-        ("drop_answer", {"count": 3}),
-        ("cut", {"count": 3}),
-    ]
-    syncs = []
-    for number, (fault, given) in enumerate(faults):
-        audience = audience_named(f"Audience {number}", ad_account, sandbox.world)
-        syncs.append(sync_to(audience, fields=EVERYTHING))
-        break_it(sandbox, fault, path=audience.target_id, **given)
-    gone = audience_named("Gone", ad_account, sandbox.world)
-    break_it(sandbox, "delete_audience", audience_id=gone.external_id)
-    good = audience_named("Good", ad_account, sandbox.world)
-    break_it(sandbox, "refuse_record", digest=people[0].email_record)
-    syncs += [sync_to(gone, fields=EVERYTHING), sync_to(good, fields=EVERYTHING)]
-    for sync in syncs:
-        let_in(sync, people)
-    secrets.collect()
-    worker = None
-    try:
-        with refusing():
-            upload = tmp_path / "uploads"
-            upload.mkdir()
-            csv = f"external_id,email,idfa\n9,{address(0)},{values(0)['idfa']}\n"
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(django_settings, "MEDIA_ROOT", upload)
-                importing.start_import(
-                    workspace, "customers.csv", SimpleUploadedFile("c.csv", csv.encode()), admin, now=timezone.now()
-                )
-            worker = Worker(tmp_path / "worker.log", **settings_)
-            until(lambda: Failure.objects.exists(), 40)
-            until(lambda: Attempt.objects.values("batch__audience").distinct().count() >= len(syncs), 40)
-            until(lambda: SyncReason.objects.filter(reason="record_refused").exists(), 40)
-            secrets.collect()
-        break_it(sandbox, "revoke_token", pinterest_user=MAPLE.id)
-        Batch.objects.filter(state=Batch.State.WAITING).update(next_attempt_at=timezone.now())
-        until(lambda: "connection broken" in worker.log.read_text(), 40)
-    finally:
-        if worker is not None and worker.process.poll() is None:
-            worker.stop(signal.SIGTERM)
-            worker.kill_what_is_left()
-    said = worker.log.read_text()
-    assert said.count("batch settled") >= len(syncs)
-    assert "urllib3" in said  # it did tell all it can
-    assert "import failed" in said
-    assert Failure.objects.get().result.count("[") == 1
-    people_ = needles(PEOPLE)
-    assert leaks([("worker", said)], people_ | secrets.needles()) == []
-    assert leaks(tables(), people_ | secrets.needles(digests=False)) == []
-    assert AD_ACCOUNTS[0].name not in said
