@@ -37,7 +37,7 @@ def until(what: Callable[[], object], seconds: float) -> float:
 class Worker:
     """One `manage.py worker`."""
 
-    def __init__(self, log: Path, **variables: str) -> None:
+    def __init__(self, log: Path, *arguments: str, **variables: str) -> None:
         env = os.environ | {
             "DATABASE_URL": database_url(),
             "PINSYNC_WORKERS": "2",
@@ -49,7 +49,7 @@ class Worker:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, ROOT / "manage.py", "worker"],
+                [sys.executable, ROOT / "manage.py", "worker", *arguments],
                 env=env | variables,
                 stdout=output,
                 stderr=output,

@@ -95,6 +95,7 @@ class Parent:
     """The parent process of one cluster: ticks, writes the heartbeat, watches."""
 
     name: str
+    supervisor: int  # process id; told, not asked for: it may be dead before we get here
     stop: bool = False
     started_at: datetime | None = None
 
@@ -106,10 +107,9 @@ class Parent:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         connections.close_all()  # a socket shared with a forked child answers the wrong one
-        supervisor = os.getppid()
         cluster.start()
         beat_at = 0.0
-        while not self.stop and os.getppid() == supervisor:
+        while not self.stop and os.getppid() == self.supervisor:
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + 1
                 self._beat()
@@ -227,4 +227,4 @@ class Supervisor:
 
 def supervise() -> int:
     """Run until a signal; return the exit status."""
-    return Supervisor([sys.executable, sys.argv[0], "worker", "--cluster"]).run()
+    return Supervisor([sys.executable, sys.argv[0], "worker", "--cluster", str(os.getpid())]).run()

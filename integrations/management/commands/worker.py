@@ -13,7 +13,14 @@ class Command(BaseCommand):
     help = "Delivers users to partners and runs everything that takes time. Stops cleanly on SIGTERM and Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--cluster", action="store_true", help="the supervised part; started by the supervisor")
+        parser.add_argument(
+            "--cluster",
+            type=int,
+            metavar="PID",
+            help="the supervised part; started by the supervisor of this process id",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sys.exit(Parent(worker_name()).run() if options["cluster"] else supervise())
+        if options["cluster"]:
+            sys.exit(Parent(worker_name(), options["cluster"]).run())
+        sys.exit(supervise())

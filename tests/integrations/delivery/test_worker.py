@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -121,3 +122,11 @@ def test_doorbells_left_from_before_are_no_sign_of_a_hang(start, workspace, audi
     let_in(sync, people(workspace, 5))
     until(lambda: figures(sync)["synced"] == 5, AT_MOST_A_TICK)
     assert worker.parent == parent
+
+
+def test_a_cluster_whose_supervisor_is_dead_already_ends_at_once(transactional_db, sandbox, tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    orphan = Worker(tmp_path / "worker.log", "--cluster", str(dead.pid))
+    assert orphan.process.wait(20) == 0
+    assert not any(is_alive(pid) for pid in orphan.everything())
