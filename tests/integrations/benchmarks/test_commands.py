@@ -75,7 +75,9 @@ def test_what_is_measured_adds_up_and_nothing_is_left(tmp_path):
     assert len(found["each_pinterest_user"]) == 2
     for person, of_person in found["each_pinterest_user"].items():
         assert of_person["users"] == 12_000
-        assert 0 < of_person["share_of_ceiling"] <= 1.05
+        assert of_person["share_of_ceiling"] > 0
+        # The sandbox is the witness of the limit; a share of so few requests says little of it.
+        assert found["pace"][person]["most_in_1_s"] <= 7
         assert of_person["batches"] + 2 == found["pace"][person]["requests"] - found["pace"][person]["refused_429"]
 
 
