@@ -35,10 +35,6 @@ DROPPED_PREFIXES = ("PINSYNC_", "PINTEREST_", "EMAIL_", "SECURE_")
 STOP_SECONDS = 40.0
 
 
-class Interrupted(Exception):
-    """Somebody pressed Ctrl-C or sent a signal."""
-
-
 class Ground:
     """A data folder, a database, ports, and the environment that names them."""
 
@@ -119,8 +115,9 @@ def throw_away(*, own_cluster: bool = False, keep: bool = False) -> Iterator[Gro
     """Make ground beside the installation's database; drop it at the end, with everything that still runs on it.
 
     On SQLite the database is a file in the folder. On PostgreSQL it is made beside the one that the settings name or,
-    with `own_cluster` and where initdb is found, in a server of its own.
+    with `own_cluster` and where initdb is found, in a server of its own. SIGTERM ends the run as Ctrl-C does.
     """
+    signal.signal(signal.SIGTERM, stop)  # its default would end us at once, with the ground still there
     folder = Path(tempfile.mkdtemp(prefix="pinsync-bench-"))
     (folder / "data").mkdir()
     cluster: OwnCluster | None = None
@@ -144,12 +141,18 @@ def throw_away(*, own_cluster: bool = False, keep: bool = False) -> Iterator[Gro
         finally:
             ground.sweep()
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows takes a moment, and is the end anyway
         if cluster:
             cluster.stop()
         if made:
             _administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made)))
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop(signum: int, frame: FrameType | None) -> None:
+    """End this process from a signal, through everything that has to be put away."""
+    raise SystemExit(128 + signum)
 
 
 def inside() -> Path:

@@ -20,6 +20,8 @@ from integrations.benchmarks.chaos.breaking import Breaker
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.plan import Breakage, Entry, Plan
 from integrations.benchmarks.chaos.watching import Watch
+from integrations.benchmarks.ground import MARK
+from integrations.benchmarks.processes import describe, kill, marked
 from integrations.delivery.entering import enter
 from integrations.models import Arrival, Attempt, Batch, Delivery
 from pinsync.profiles.models import Profile
@@ -66,6 +68,7 @@ class Run:
         self.to_break: list[Breakage] = []
         self.watch = Watch()
         self.read_log_at = 0.0
+        self.left_behind: list[str] = []  # what the workers left running when they were stopped
         self.last_moment = timezone.now()
         self.retried_entries = 0
         self.settled_in = 0.0
@@ -120,6 +123,10 @@ class Run:
         """Stop all workers, let every waiting time and lease be over (nobody is left who holds one), start again."""
         for worker in self.scene.workers:
             worker.stop()
+        known = {os.getpid(), *self.scene.sandbox.family(), *self.scene.web.family()}
+        for pid in set(marked(f"{MARK}={self.scene.folder}")) - known:
+            self.left_behind.append(describe(pid))
+            kill(pid)
         self._go_on()
         done = False
         while not done:
@@ -210,6 +217,7 @@ class Run:
             "attempts": outcomes,
             "broken": dict(self.breaker.done),
             "could_not_be_broken": dict(self.breaker.missed),
+            "left_behind_by_workers": self.left_behind,
             "reconnected": self.breaker.reconnected,
             "samples": {"looks": self.watch.samples, "counts": self.watch.counts, "blind": self.watch.blind},
             "longest_gaps_between_ticks": [

@@ -5,7 +5,6 @@ import signal
 import sys
 from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from django.core.management import call_command
@@ -67,8 +66,8 @@ class Command(BaseCommand):
 
     def _inside(self, options: dict[str, Any]) -> None:
         folder = ground.inside()
-        signal.signal(signal.SIGTERM, _stop)
-        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGTERM, ground.stop)
+        signal.signal(signal.SIGINT, ground.stop)
         call_command("migrate", verbosity=0)
         try:
             ground.write_result(folder, _measure(folder, options))
@@ -116,7 +115,3 @@ def _traffic(options: dict[str, Any]) -> Traffic | None:
         audiences = options["audiences"] or 10
         return Traffic("steady", audiences, ("add", "remove"), max(round(rate / 10), 1), 0.1, seconds, latency=latency)
     return None
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signum)

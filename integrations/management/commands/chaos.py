@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 from argparse import SUPPRESS, ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.core.management import call_command
@@ -61,8 +60,8 @@ class Command(BaseCommand):
 
     def _inside(self, options: dict[str, Any]) -> None:
         folder = ground.inside()
-        signal.signal(signal.SIGTERM, _stop)
-        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGTERM, ground.stop)
+        signal.signal(signal.SIGINT, ground.stop)
         call_command("migrate", verbosity=0)
         asking = Asking(
             seed=options["seed"],
@@ -75,7 +74,3 @@ class Command(BaseCommand):
             hurry=options["hurry"],
         )
         ground.write_result(folder, Run(asking, folder, options["inside"]).run())
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signum)

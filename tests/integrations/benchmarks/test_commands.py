@@ -23,10 +23,12 @@ pytestmark = [
 def begin(tmp_path, *command) -> subprocess.Popen:
     """Start a command on an installation whose database is the test's; its ground is made in `tmp_path`."""
     env = os.environ | {"DATABASE_URL": database_url(), "PINSYNC_DATA_DIR": str(tmp_path / "data")}
+    if command[0] != "chaos":  # which may make a PostgreSQL, run by somebody who cannot reach the test's folder
+        env |= {"TMPDIR": str(tmp_path)}
     with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
         return subprocess.Popen(
             [*MANAGE, *command],
-            env=env | {"TMPDIR": str(tmp_path)} if connection.vendor == "sqlite" else env,
+            env=env,
             stdout=out,
             stderr=err,
             start_new_session=True,
