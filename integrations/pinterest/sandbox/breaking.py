@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .catalogue import BY_NAME, BadFault
+from .gate import NONSENSE
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -27,6 +28,8 @@ def break_on_purpose(sandbox: "Sandbox", name: str, given: Mapping[str, Any]) ->
         raise BadFault("There is no ad account with this id.")
     if "status" in values and not 400 <= values["status"] <= 599:
         raise BadFault("status has to be between 400 and 599.")
+    if "form" in values and values["form"] not in NONSENSE:
+        raise BadFault(f"form has to be one of {', '.join(NONSENSE)}.")
     if name == "revoke_token":
         grants = sandbox.tokens.revoke_user(values["pinterest_user"])
         return f"Revoked the tokens of {grants} grants."

@@ -135,6 +135,7 @@ KINDS = (
         (
             Parameter("seconds", "number", "How long, in seconds.", default=30),
             Parameter("header", "boolean", "Say in headers when to try again.", default=True),
+            Parameter("only_reset", "boolean", "Say it in X-RateLimit-Reset, without Retry-After.", default=False),
         ),
     ),
     Kind(
@@ -164,8 +165,18 @@ KINDS = (
     Kind(
         "garbage",
         "Broken answers",
-        "The request is applied, then answered 200 with JSON that cannot be read.",
-        (COUNT, PATH),
+        "The request is applied, then answered with something that makes no sense.",
+        (
+            COUNT,
+            PATH,
+            Parameter(
+                "form",
+                "text",
+                "json: 200 with half of it; html: 200 with a web page; error: 200 with an error inside;"
+                " redirect: 302 to a web page.",
+                default="json",
+            ),
+        ),
     ),
     Kind(
         "terms",

@@ -71,19 +71,19 @@ class Faults(Room):
         """Return the oldest active fault of a name that concerns a path."""
         return next((fault for fault in self.active(name) if fault.meets(path)), None)
 
-    def take(self, name: str, path: str) -> bool:
-        """Use up one answer of a counting fault. Return whether there was one."""
+    def take(self, name: str, path: str) -> Fault | None:
+        """Use up one answer of a counting fault, and return it if there was one."""
         with self.lock:
             taken = self.first(name, path)
             if not taken:
-                return False
+                return None
             self.become(
                 faults=[
                     asdict(fault) | ({"left": (fault.left or 0) - 1} if fault is taken else {})
                     for fault in self.active()
                 ]
             )
-            return True
+            return taken
 
     def clear(self, *, id: int | None = None, name: str | None = None) -> int:
         """End faults: one, those of a name, or all. Return how many."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 
 from .errors import AnswerDropped, Refusal, not_permitted, unauthenticated
 from .faults import Fault
@@ -14,7 +14,14 @@ from .request import SandboxRequest
 
 View = Callable[..., HttpResponse]
 OUTAGE_PAGE = "<!doctype html><html><body><h1>{status}</h1><p>The server is temporarily unavailable.</p></body></html>"
-BROKEN_JSON = b'{"items": [{"id": "25426'
+WEB_PAGE = "<!doctype html><html><body><h1>Pinterest</h1></body></html>"
+# What a client may be answered that is no answer, by the name that the fault gives it.
+NONSENSE: dict[str, Callable[[], HttpResponse]] = {
+    "json": lambda: HttpResponse(b'{"items": [{"id": "25426', content_type="application/json"),
+    "html": lambda: HttpResponse(WEB_PAGE),
+    "error": lambda: JsonResponse({"code": 12, "message": "Something went wrong on our end. Sorry about that."}),
+    "redirect": lambda: HttpResponse(WEB_PAGE, status=302, headers={"Location": "https://www.pinterest.com/"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ def admit(request: SandboxRequest, caller: str, category: str) -> None:
         request.log.fault = storm.name
         verdict = _storm_verdict(request, storm)
         request.rate_headers = verdict.headers() if storm.parameters["header"] else {}
+        if storm.parameters["only_reset"]:
+            request.rate_headers.pop("Retry-After", None)
     else:
         verdict = request.sandbox.windows.admit(caller, category, request.arrival.monotonic)
         request.rate_headers = verdict.headers()
@@ -93,9 +102,9 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
         response = _outage(request, outage) if outage else view(request, **ids)
     except Refusal as refusal:
         response = refusal.response()
-    if not outage and faults.take("garbage", request.path):
-        request.log.fault = "garbage"
-        response = HttpResponse(BROKEN_JSON, content_type="application/json")
+    if not outage and (garbage := faults.take("garbage", request.path)):
+        request.log.fault = garbage.name
+        response = NONSENSE[garbage.parameters["form"]]()
     for name, value in request.rate_headers.items():
         response[name] = value
     latency = faults.first("latency", request.path)

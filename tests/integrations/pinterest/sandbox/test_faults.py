@@ -94,6 +94,13 @@ def test_rate_limit_without_headers(maple: Caller, control: Control) -> None:
     )
 
 
+def test_rate_limit_with_nothing_but_its_reset(maple: Caller, control: Control) -> None:
+    control("POST", "faults", {"fault": "rate_limit", "seconds": 20, "only_reset": True})
+    refused = maple.change("1", "ADD", digests(1))
+    assert (refused.status, refused.headers["X-RateLimit-Reset"]) == (429, "20")
+    assert "Retry-After" not in refused.headers
+
+
 def test_latency_comes_after_the_work(maple: Caller, control: Control, clock: ManualClock) -> None:
     list_id = maple.create_list()
     control("POST", "faults", {"fault": "latency", "ms": 250})
@@ -148,6 +155,21 @@ def test_garbage(maple: Caller, sandbox: Sandbox, control: Control) -> None:
     with pytest.raises(json.JSONDecodeError):
         answer.json()
     assert maple("GET", "/user_account").status == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "begins"),
+    [("html", 200, b"<!doctype html>"), ("error", 200, b'{"code": 12,'), ("redirect", 302, b"<!doctype html>")],
+)
+def test_garbage_of_other_forms(
+    maple: Caller, sandbox: Sandbox, control: Control, form: str, status: int, begins: bytes
+) -> None:
+    control("POST", "faults", {"fault": "garbage", "form": form})
+    answer = raw(sandbox, maple)
+    assert (answer.status, answer.body[: len(begins)]) == (status, begins)
+    assert ("Location" in answer.headers) == (form == "redirect")
+    assert maple("GET", "/user_account").status == 200
+    control("POST", "faults", {"fault": "garbage", "form": "poem"}, status=400)
 
 
 def test_terms(maple: Caller, control: Control) -> None:
