@@ -19,6 +19,7 @@ from integrations.delivery import moving, settling
 from integrations.delivery.counting import tally
 from integrations.delivery.limits import Limits
 from integrations.delivery.moving import Waiting, opposite
+from integrations.delivery.plans import by_index
 from integrations.delivery.writing import writing
 from integrations.models import Arrival, Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
@@ -32,14 +33,18 @@ class Claim:
     records: list[str]
 
 
+class LaneHeld(Exception):
+    """Another worker claims from this lane at this moment; a claim takes milliseconds."""
+
+
 def claim(audience_id: int, operation: str, *, limits: Limits, fresh: bool, now: datetime) -> Claim | None:
     """Lease a batch of the lane: one that waits for its next attempt, else (if `fresh`) a new one.
 
-    Returns None when another worker holds the lane or nothing may be sent now.
+    Returns None when nothing may be sent now. Raises LaneHeld.
     """
-    with writing():
+    with writing(), by_index():
         if not _hold(audience_id, now):
-            return None
+            raise LaneHeld
         while (batch := _take_up(audience_id, operation, now)) is not None:
             claimed = _as_profiles_are_now(batch, limits, now)
             if claimed is not None:
@@ -101,11 +106,20 @@ def wait_for_lane(audience_id: int) -> None:
 
 
 def _hold(audience_id: int, now: datetime) -> bool:
-    """Lock the lane until the transaction ends and note that it was served."""
-    Lane.objects.bulk_create([Lane(audience_id=audience_id)], ignore_conflicts=True)
-    lane = Lane.objects.filter(audience_id=audience_id)
-    if connection.vendor == "postgresql" and not lane.select_for_update(skip_locked=True).exists():
+    """Lock the lane until the transaction ends and note that it was served; return False where another has it."""
+    if _serve(audience_id, now):
+        return True
+    if Lane.objects.filter(audience_id=audience_id).exists():
         return False
+    # Only now: an insert that meets a row which another claim has changed waits for that claim.
+    Lane.objects.bulk_create([Lane(audience_id=audience_id)], ignore_conflicts=True)
+    return _serve(audience_id, now)
+
+
+def _serve(audience_id: int, now: datetime) -> bool:
+    lane = Lane.objects.filter(audience_id=audience_id)
+    if connection.vendor == "postgresql":
+        lane = Lane.objects.filter(pk__in=lane.select_for_update(skip_locked=True).values("pk"))
     return lane.update(served_at=now.timestamp()) == 1
 
 

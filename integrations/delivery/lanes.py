@@ -11,6 +11,7 @@ from django.db import connection
 
 from integrations.delivery import pacing
 from integrations.delivery.clock import clock_sql, greatest_sql
+from integrations.delivery.plans import by_index
 from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Lane, Operation, Pace, Tick
 
 # Batches of one lane that may wait for a retry before no new ones are made: enough that one refused request does not
@@ -91,7 +92,7 @@ def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane
 
     Arrivals are due when they came before the last tick (`flushed_at`), or when a full batch of them waits.
     """
-    with connection.cursor() as cursor:
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(_query(), [full - 1])
         rows = cursor.fetchall()
     found = []

@@ -28,6 +28,7 @@ log = logging.getLogger("pinsync.delivery")
 LOOK_AHEAD = 0.3  # seconds before its slot that a batch is claimed: time enough to claim, no queue of claims
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
+LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
 
 
 class _LeaseLost(Exception):
@@ -129,6 +130,7 @@ class _Drain:
         self.made = 0
         self.at_work: dict[Future[bool], DueLane] = {}
         self.rest_until: dict[tuple[int, str], float] = {}
+        self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
 
     def run(self) -> int:
         renewed = time.monotonic()
@@ -140,6 +142,7 @@ class _Drain:
                     renewed = time.monotonic()
                 lanes = self._look()
                 for lane in self._choose(lanes):
+                    self.claiming.add(lane.audience_id)
                     self.at_work[pool.submit(_in_thread, self._serve, lane)] = lane
                 # What may go in hours only is for later ticks: looking at it all the time would cost a core.
                 if not self.at_work and all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
@@ -157,7 +160,11 @@ class _Drain:
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
         lanes = due_lanes(now=now, flushed_at=flushed_at(), full=full)
-        return [lane for lane in lanes if (lane.audience_id, lane.operation) not in resting]
+        return [
+            lane
+            for lane in lanes
+            if (lane.audience_id, lane.operation) not in resting and lane.audience_id not in self.claiming
+        ]
 
     def _choose(self, lanes: list[DueLane]) -> list[DueLane]:
         """Return what to start now: the best lanes of each partner user whose next slot is near."""
@@ -173,18 +180,26 @@ class _Drain:
         return chosen
 
     def _serve(self, lane: DueLane) -> bool:
-        claimed = claiming.claim(
-            lane.audience_id,
-            lane.operation,
-            limits=limits_of(lane.partner),
-            fresh=lane.fresh,
-            now=timezone.now(),
-        )
+        claimed = self._claim(lane)
         if claimed is None:
-            self.rest_until[lane.audience_id, lane.operation] = time.monotonic() + NOTHING_YET
             return False
         send(claimed.batch, claimed.records)
         return True
+
+    def _claim(self, lane: DueLane) -> claiming.Claim | None:
+        rest = NOTHING_YET
+        try:
+            limits = limits_of(lane.partner)
+            claimed = claiming.claim(
+                lane.audience_id, lane.operation, limits=limits, fresh=lane.fresh, now=timezone.now()
+            )
+        except claiming.LaneHeld:
+            claimed, rest = None, LANE_HELD
+        finally:
+            self.claiming.discard(lane.audience_id)
+        if claimed is None:
+            self.rest_until[lane.audience_id, lane.operation] = time.monotonic() + rest
+        return claimed
 
     def _gather(self, timeout: float) -> None:
         if not self.at_work:

@@ -1,0 +1,28 @@
+"""Plans of the hot road that do not hang on statistics: those of a queue are of a moment that is long over.
+
+PostgreSQL learns that the waiting table is empty, then a million users enter: it would sort all of them for every
+batch. Whoever claims knows better: everything it reads is read through an index, in the index's order.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+
+@contextmanager
+def by_index() -> Iterator[None]:
+    """Let queries go through indexes until the transaction ends. SQLite does so without being told."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(savepoint=False):
+        with connection.cursor() as cursor:
+            cursor.execute(_BY_INDEX)
+        yield
+
+
+# Where a sort is needed all the same, its price is so high that PostgreSQL would compile the query: 90 ms each time.
+_BY_INDEX = "; ".join(
+    f"SET LOCAL {name} = off" for name in ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
+)
