@@ -1,28 +1,25 @@
 """The oldest arrivals of one lane become the deliveries of one batch.
 
 Whoever claims holds the lane's row: of one audience, one claim runs at a time, so what it finds out about the order
-of intents stays true until it commits. Order, for one profile in one audience:
-
-- an arrival is not claimed while a delivery of the opposite operation is unfinished;
-- of opposite arrivals that both wait, only the last is sent; the earlier ones are superseded (not synced).
+of intents (order.py) stays true until it commits.
 """
 
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 
-from integrations.delivery import moving, settling
-from integrations.delivery.counting import tally
+from integrations.delivery import moving, order, settling
 from integrations.delivery.limits import Limits
-from integrations.delivery.moving import Waiting, opposite
+from integrations.delivery.moving import Member, Waiting
 from integrations.delivery.plans import by_index
 from integrations.delivery.writing import writing
 from integrations.models import Arrival, Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
+
+OPPOSITE_TAKES = timedelta(seconds=5)  # until a batch is looked at again that waits for an answer to another one
 
 
 @dataclass(frozen=True)
@@ -55,21 +52,28 @@ def claim(audience_id: int, operation: str, *, limits: Limits, fresh: bool, now:
 def _as_profiles_are_now(batch: Batch, limits: Limits, now: datetime) -> Claim | None:
     """Return what to send for a batch that waited: profiles may have changed since it was made.
 
-    Whoever has no usable value left ends not synced. A batch with more records than one request holds is halved;
-    None then, and when nobody is left.
+    Whoever has no usable value left ends not synced, and so does a retried user whose twin was asked the opposite
+    since. A batch with more records than one request holds is halved; None then, when nobody is left, and when an
+    earlier opposite intent is being sent right now.
     """
-    members = list(Delivery.objects.filter(batch=batch).values_list("pk", "profile_id", "match_fields"))
+    members = [Member(*row) for row in Delivery.objects.filter(batch=batch).values_list(*Member._fields)]
+    if order.must_wait(batch, members):
+        settling.put_off(batch, OPPOSITE_TAKES, now=now)
+        return None
     profiles = moving.records((profile_id, mask) for _, profile_id, mask in members)
-    unusable: list[int] = []
-    deleted: list[int] = []
+    overridden = order.overridden(batch, members)
+    ended: dict[str, list[int]] = {NO_USABLE_FIELD: [], PROFILE_DELETED: [], SUPERSEDED: []}
     records: dict[str, None] = {}
     for delivery_id, profile_id, mask in members:
         found = moving.pick(profiles.get(profile_id), mask)
+        wanted = [record for record in found if (delivery_id, record) not in overridden]
         if not found:
-            (unusable if profile_id in profiles else deleted).append(delivery_id)
-        records.update(dict.fromkeys(found))
-    settling.end_not_synced(batch, unusable, NO_USABLE_FIELD, now)
-    settling.end_not_synced(batch, deleted, PROFILE_DELETED, now)
+            ended[NO_USABLE_FIELD if profile_id in profiles else PROFILE_DELETED].append(delivery_id)
+        elif not wanted:
+            ended[SUPERSEDED].append(delivery_id)
+        records.update(dict.fromkeys(wanted))
+    for reason, delivery_ids in ended.items():
+        settling.end_not_synced(batch, delivery_ids, reason, now)
     if batch.users == 0:
         return None
     if len(records) > limits.records and batch.users > 1:
@@ -142,9 +146,8 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
 def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime) -> Claim | None:
     waiting = moving.oldest(audience_id, operation, limits.users, unblocked=False)
     # Asked after the arrivals were read: whoever of them was asked the opposite before is seen by this statement.
-    if _has_opposite(audience_id, operation):
-        waiting = moving.oldest(audience_id, operation, limits.users, unblocked=True)
-        waiting = collapse(waiting, audience_id, operation, now)
+    if order.has_opposite(audience_id, operation):
+        waiting = order.in_turn(audience_id, operation, limits.users, now)
     profiles = moving.records((arrival.profile_id, arrival.match_fields) for arrival in waiting)
     chosen: list[int] = []
     unusable: list[int] = []
@@ -161,8 +164,8 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
                 break
         records.update(dict.fromkeys(found))
         chosen.append(arrival_id)
-    _end_not_synced(unusable, NO_USABLE_FIELD, now)
-    _end_not_synced(deleted, PROFILE_DELETED, now)
+    order.end_not_synced(unusable, NO_USABLE_FIELD, now)
+    order.end_not_synced(deleted, PROFILE_DELETED, now)
     if not chosen:
         return None
     oldest = moving.oldest_entry(chosen)
@@ -181,35 +184,3 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
     )
     moving.move(chosen, batch_id=batch.pk)
     return Claim(batch, list(records))
-
-
-# --- order -----------------------------------------------------------------------------------------------------
-
-
-def _has_opposite(audience_id: int, operation: str) -> bool:
-    """Return whether anything of the opposite operation waits or is unfinished in this audience."""
-    other = {"audience_id": audience_id, "operation": opposite(operation)}
-    return Arrival.objects.filter(**other).exists() or Batch.objects.filter(**other, settled_at=None).exists()
-
-
-def collapse(waiting: list[Waiting], audience_id: int, operation: str, now: datetime) -> list[Waiting]:
-    """End what a later opposite intent overtook, on both sides; return the arrivals that are still wanted."""
-    others = moving.of_profiles({arrival.profile_id for arrival in waiting}, audience_id, opposite(operation))
-    last_opposite = {arrival.profile_id: arrival.id for arrival in others}
-    wanted = [arrival for arrival in waiting if last_opposite.get(arrival.profile_id, 0) < arrival.id]
-    last_wanted = {arrival.profile_id: arrival.id for arrival in wanted}
-    overtaken = [arrival.id for arrival in waiting if last_opposite.get(arrival.profile_id, 0) > arrival.id]
-    undone = [arrival.id for arrival in others if arrival.id < last_wanted.get(arrival.profile_id, 0)]
-    _end_not_synced(overtaken + undone, SUPERSEDED, now)
-    return wanted
-
-
-def _end_not_synced(arrival_ids: Collection[int], reason: str, now: datetime) -> None:
-    """End users here, without a request."""
-    if not arrival_ids:
-        return
-    with tally(now) as figures:
-        for sync_id, users in moving.by_sync(arrival_ids):
-            figures.move(sync_id, pending=-users, not_synced=users)
-            figures.because(sync_id, reason, users)
-        moving.move(arrival_ids, reason=reason)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from integrations.delivery import claiming, moving, settling
+from integrations.delivery import claiming, moving, order, settling
 from integrations.delivery.plans import by_index
 from integrations.delivery.writing import writing
 from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Pace
@@ -85,10 +85,13 @@ def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: d
         expired = claiming.take_expired(audience_id, operation, before, AT_ONCE, now)
         if not expired:
             return False
-        # Of opposite intents only the last may be retried one day.
-        arrivals = [arrival.id for arrival in claiming.collapse(expired, audience_id, operation, now)]
+        # Of opposite intents only the last may be retried one day; and whose twin waits in the other lane ends behind
+        # the twin: a retry goes by the order of deliveries.
+        wanted = order.collapse(expired, audience_id, operation, now)
+        held = order.held_up(wanted, audience_id, operation, by_deliveries=False)
+        arrivals = [arrival.id for arrival in wanted if arrival.id not in held]
         if not arrivals:
-            return True
+            return len(wanted) < len(expired)
         batch = Batch.objects.create(
             audience_id=audience_id,
             operation=operation,

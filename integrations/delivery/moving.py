@@ -3,6 +3,7 @@
 Lists of ids travel as one text parameter: a list of thousands of parameters costs more than the query.
 """
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -23,19 +24,33 @@ class Waiting(NamedTuple):
     match_fields: int
 
 
+class Member(NamedTuple):
+    """One delivery: who, and which fields to match on."""
+
+    id: int
+    profile_id: int
+    match_fields: int
+
+
 def opposite(operation: str) -> str:
     """Return the operation that undoes this one."""
     return Operation.REMOVE if operation == Operation.ADD else Operation.ADD
 
 
-def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool) -> list[Waiting]:
-    """Return the oldest arrivals of a lane; with `unblocked`, only those whose opposite is not under way."""
+def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, after: int = 0) -> list[Waiting]:
+    """Return the oldest arrivals of a lane; with `unblocked`, only those whose opposite is not under way.
+
+    `after` is the id behind which to begin.
+    """
     blocked = ""
     params: list[int | str] = [audience_id, operation]
+    if after:
+        blocked = " AND a.id > %s"
+        params.append(after)
     if unblocked:
         # OFFSET keeps PostgreSQL from joining: it takes open batches for few, and compares everybody with everybody.
         fence = "OFFSET 0" if connection.vendor == "postgresql" else ""
-        blocked = f" AND NOT EXISTS ({_UNDER_WAY} {fence})"
+        blocked += f" AND NOT EXISTS ({_UNDER_WAY} {fence})"
         params.append(opposite(operation))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -64,6 +79,33 @@ def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) 
         return [Waiting(*row) for row in cursor.fetchall()]
 
 
+def unfinished(profile_ids: Collection[int], audience_id: int, operation: str, state: str = "") -> list[Member]:
+    """Return the deliveries of these profiles in an audience that are under way (and their batch in a state)."""
+    condition, ids = _among("d.profile_id", profile_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT d.id, d.profile_id, d.match_fields FROM integrations_delivery d"
+            " JOIN integrations_batch b ON b.id = d.batch_id"
+            f" WHERE {condition} AND d.audience_id = %s AND d.operation = %s AND b.settled_at IS NULL"
+            f"{' AND b.state = %s' if state else ''}",
+            [ids, audience_id, operation, *([state] if state else [])],
+        )
+        return [Member(*row) for row in cursor.fetchall()]
+
+
+def delivered(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:
+    """Return the last delivery of each of these profiles that is in a batch, whatever became of that."""
+    condition, ids = _among("profile_id", profile_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT max(id), profile_id, match_fields FROM integrations_delivery"
+            f" WHERE {condition} AND audience_id = %s AND operation = %s AND batch_id IS NOT NULL"
+            " GROUP BY profile_id, match_fields",
+            [ids, audience_id, operation],
+        )
+        return [Member(*row) for row in cursor.fetchall()]
+
+
 def records(wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str | None, ...]]:
     """Return the records of profiles by id, for (profile id, mask) pairs; a deleted profile is not in it.
 
@@ -75,6 +117,40 @@ def records(wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str | None, ..
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id, {columns} FROM profiles_profile WHERE {condition}", [ids])
         return {row[0]: row[1:] for row in cursor.fetchall()}
+
+
+def holders(audience_id: int, wanted: Collection[str]) -> dict[int, tuple[str | None, ...]]:
+    """Return the records of all profiles of the audience's workspace that have one of these records, by profile id."""
+    if not wanted:
+        return {}
+    columns = ", ".join(f"p.{column}" for column in RECORD_COLUMNS.values())
+    found: dict[int, tuple[str | None, ...]] = {}
+    with connection.cursor() as cursor:
+        # A number of its own in each statement: joined, the planners leave the index of the records.
+        cursor.execute(
+            "SELECT c.workspace_id FROM integrations_audience u JOIN integrations_adaccount t ON t.id = u.ad_account_id"
+            " JOIN integrations_connection c ON c.id = t.connection_id WHERE u.id = %s",
+            [audience_id],
+        )
+        workspace_id = cursor.fetchone()[0]
+        for column in RECORD_COLUMNS.values():
+            if connection.vendor == "postgresql":
+                # Record by record, and the workspace hidden from the planner: with young statistics PostgreSQL takes a
+                # long list, or any workspace, for all there is.
+                cursor.execute(
+                    f"SELECT p.* FROM unnest(%s::text[]) AS asked(record) CROSS JOIN LATERAL ("
+                    f"SELECT p.id, {columns} FROM profiles_profile p"
+                    f" WHERE p.{column} = asked.record AND p.workspace_id + 0 = %s OFFSET 0) AS p",
+                    [f"{{{','.join(wanted)}}}", workspace_id],
+                )
+            else:
+                cursor.execute(
+                    f"SELECT p.id, {columns} FROM profiles_profile p"
+                    f" WHERE p.workspace_id = %s AND p.{column} IN (SELECT value FROM json_each(%s))",
+                    [workspace_id, json.dumps(list(wanted))],
+                )
+            found.update((row[0], row[1:]) for row in cursor.fetchall())
+    return found
 
 
 _PLACES = {

@@ -1,6 +1,9 @@
 """Errored users get another chance: one, a whole batch, or all with a reason.
 
-Nobody has to enter again. Whoever was asked the opposite since stays errored: the last intent wins.
+Nobody has to enter again. Whoever was asked the opposite since stays errored: the last intent wins. That is told by the
+ids of deliveries, which a retry leaves as they are. Of whoever shares a record with somebody else who was asked the
+opposite since, the other records are sent; when there is none, the user ends superseded (order.py `overridden`). A
+retry waits for the answer to an earlier opposite request (order.py `must_wait`).
 """
 
 from collections.abc import Iterable

@@ -55,7 +55,12 @@ def settle(batch: Batch, answer: Answer) -> bool:
 def postpone(batch: Batch, wait: timedelta, *, now: datetime) -> bool:
     """Give a leased batch back without an attempt, because its turn is too far away."""
     with writing():
-        return _move(batch, state=Batch.State.WAITING, next_attempt_at=now + wait, lease=None, lease_until=None)
+        return put_off(batch, wait, now=now)
+
+
+def put_off(batch: Batch, wait: timedelta, *, now: datetime) -> bool:
+    """Do the same in the caller's transaction."""
+    return _move(batch, state=Batch.State.WAITING, next_attempt_at=now + wait, lease=None, lease_until=None)
 
 
 def keep(batch: Batch, *, now: datetime) -> bool:

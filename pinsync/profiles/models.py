@@ -106,7 +106,19 @@ class Profile(models.Model):
         constraints = (models.UniqueConstraint(fields=("workspace", "external_id"), name="profile_external_id"),)
         indexes = (
             models.Index(fields=("workspace", "id"), name="profile_of_workspace"),  # whole-workspace entry, paging
-            models.Index(fields=("workspace", "email_record"), name="profile_by_email"),  # upsert by e-mail
+            # who has this record: upsert by e-mail, and twins, who are one person at a partner. The record comes first:
+            # behind the workspace, PostgreSQL would with young statistics go through the whole workspace instead.
+            models.Index(fields=("email_record", "workspace"), name="profile_by_email"),
+            models.Index(
+                fields=("idfa_record", "workspace"),
+                condition=models.Q(idfa_record__isnull=False),
+                name="profile_by_idfa",
+            ),
+            models.Index(
+                fields=("gaid_record", "workspace"),
+                condition=models.Q(gaid_record__isnull=False),
+                name="profile_by_gaid",
+            ),
         )
 
     def __str__(self) -> str:

@@ -98,7 +98,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='profile',
-            index=models.Index(fields=['workspace', 'email_record'], name='profile_by_email'),
+            index=models.Index(fields=['email_record', 'workspace'], name='profile_by_email'),
+        ),
+        migrations.AddIndex(
+            model_name='profile',
+            index=models.Index(condition=models.Q(('idfa_record__isnull', False)), fields=['idfa_record', 'workspace'], name='profile_by_idfa'),
+        ),
+        migrations.AddIndex(
+            model_name='profile',
+            index=models.Index(condition=models.Q(('gaid_record__isnull', False)), fields=['gaid_record', 'workspace'], name='profile_by_gaid'),
         ),
         migrations.AddConstraint(
             model_name='profile',
