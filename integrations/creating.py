@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 
 from integrations import registry
 from integrations.contract import AudienceDraft
-from integrations.delivery.pacing import pace_of, slow_down, wait_for_turn
+from integrations.delivery.asking import Request, clock_from, noted, write_down
+from integrations.delivery.pacing import wait_for_turn
 from integrations.errors import InvalidSettings, NeedsReconnect, PartnerError, RateLimited, Unavailable
 from integrations.fields import fold
-from integrations.models import AdAccount, Audience
-from integrations.tokens import with_token
+from integrations.models import AdAccount, Audience, Connection
+from integrations.tokens import with_live, with_token
 
 log = logging.getLogger("pinsync.audiences")
 
@@ -118,6 +119,7 @@ def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> t
 def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: bool) -> Audience:
     ad_account = audience.ad_account
     partner = registry.partner(ad_account.connection.partner)
+    clock = clock_from(now)
     draft = AudienceDraft(
         name=audience.name,
         description=audience.description,
@@ -126,9 +128,14 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
         began_at=audience.began_at,
     )
 
-    def step(token: str, draft: AudienceDraft) -> AudienceDraft:
-        wait_for_turn(ad_account.connection)
-        return partner.create_audience(token, ad_account.external_id, draft)
+    def step(live: Connection, draft: AudienceDraft) -> AudienceDraft:
+        pace = wait_for_turn(live)
+        made: list[Request] = []
+        try:
+            with noted(made, pace, clock):
+                return partner.create_audience(live.access_token, ad_account.external_id, draft)
+        finally:
+            write_down(made)
 
     try:
         if look_first:
@@ -136,7 +143,7 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
         for _step in range(MOST_STEPS):
             if draft.done:
                 break
-            draft = with_token(ad_account.connection, lambda token, so_far=draft: step(token, so_far), now)  # type: ignore[misc]
+            draft = with_live(ad_account.connection, lambda live, so_far=draft: step(live, so_far), now)  # type: ignore[misc]
             _save(audience, draft)
         if not draft.done:
             raise InvalidSettings("The creation of an audience does not end")
@@ -169,8 +176,6 @@ def _save(audience: Audience, draft: AudienceDraft) -> None:
 def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resumed: bool) -> Audience:
     """Say why; what was cut off and met an outage waits for the next try instead, as nobody is there to read it."""
     log.warning("audience not created", extra={"audience": audience.pk, "outcome": problem.code})
-    if isinstance(problem, RateLimited) and problem.http_status:  # the partner said so, not our own pace
-        slow_down(pace_of(audience.ad_account.connection), problem.retry_after)
     is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
     ours = Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING)
     if is_resumed and is_passing and audience.began_at and audience.began_at > now - TRY_FOR:

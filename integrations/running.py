@@ -54,7 +54,7 @@ class PaceNow:
     pace: Pace
     next_slot_in: float  # seconds
     blocked_for: float  # seconds; a 429 said so
-    requests: int  # of the last minute, for batches
+    requests: int  # of the last minute: those that write
     rate_limited: int  # of those
     pending: int
     drain_seconds: float  # at the present pace, with full batches; other limits and new users come on top
@@ -178,19 +178,11 @@ def connections(now: datetime) -> list[ConnectionNow]:
 
 
 def requests_by_user(now: datetime) -> dict[tuple[str, str], Counter[str]]:
-    """Return the requests for batches of the last minute, by partner user and outcome.
-
-    An attempt that ended before a request was made, because the token is known to be dead, is none.
-    """
+    """Return the write requests of the last minute, by the person whose token they carried, and outcome."""
     rows = (
         Attempt.objects.filter(started_at__gte=now - LAST_MINUTE, started_at__lte=now)
-        .filter(Q(http_status__isnull=False) | Q(outcome="partner_unavailable"))
         .order_by()
-        .values_list(
-            "batch__audience__ad_account__connection__partner",
-            "batch__audience__ad_account__connection__partner_user_id",
-            "outcome",
-        )
+        .values_list("pace__partner", "pace__partner_user_id", "outcome")
         .annotate(number=Count("pk"))
     )
     found: dict[tuple[str, str], Counter[str]] = {}
@@ -200,9 +192,12 @@ def requests_by_user(now: datetime) -> dict[tuple[str, str], Counter[str]]:
 
 
 def recent_troubles(now: datetime) -> list[Trouble]:
-    """Return what was not accepted in the last ten minutes, by connection and reason, the latest first."""
+    """Return which requests for users were not accepted in the last ten minutes, by connection and reason.
+
+    The latest first.
+    """
     rows = (
-        Attempt.objects.filter(started_at__gte=now - RECENT)
+        Attempt.objects.filter(started_at__gte=now - RECENT, batch__isnull=False)
         .exclude(outcome="accepted")
         .order_by()
         .values_list(

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from integrations import registry, usage
+from integrations.errors import Told, codes_told_by
 from integrations.models import Connection
 from integrations.reasons import reason
 from pinsync.workspaces.models import Member, Role
@@ -23,7 +24,8 @@ def tell_of_breaks(now: datetime) -> int:
     Whoever sets `notified_at` sends; where the mail does not go out it is taken back, and tried at the next upkeep.
     """
     told = 0
-    for connection in Connection.objects.filter(state=Connection.State.BROKEN, notified_at=None):
+    codes = codes_told_by(Told.LETTER)
+    for connection in Connection.objects.filter(state=Connection.State.BROKEN, notified_at=None, broken_code__in=codes):
         waiting = Connection.objects.filter(
             pk=connection.pk, state=Connection.State.BROKEN, generation=connection.generation
         )

@@ -34,7 +34,12 @@ Answer = TypeVar("Answer")
 
 
 def with_token(connection: Connection, call: Callable[[str], Answer], now: datetime) -> Answer:
-    """Return `call(access_token)` with a token that is alive.
+    """Return `call(access_token)` with a token that is alive. See `with_live`."""
+    return with_live(connection, lambda live: call(live.access_token), now)
+
+
+def with_live(connection: Connection, call: Callable[[Connection], Answer], now: datetime) -> Answer:
+    """Return `call(connection)` with the row as it is now: with a token that is alive, and the person whose it is.
 
     The row is read again first. An expired token is refreshed before, a refused one after; then `call` is made once
     more, so it must be safe to repeat. A second refusal marks the connection broken.
@@ -49,12 +54,12 @@ def with_token(connection: Connection, call: Callable[[str], Answer], now: datet
         mark_broken(connection, NeedsReconnect.code, now)
         raise NeedsReconnect
     try:
-        return call(connection.access_token)
+        return call(connection)
     except NeedsReconnect:
         connection = refresh(connection, now)
     _check(connection)
     try:
-        return call(connection.access_token)
+        return call(connection)
     except NeedsReconnect as refused:
         mark_broken(connection, refused.code, now)
         raise

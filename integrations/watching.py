@@ -68,7 +68,7 @@ def _of_partner_users(now: datetime) -> Iterator[Gauge]:
         ({"partner": one.pace.partner, "partner_user": one.pace.partner_user_id}, one) for one in running.paces(now)
     ]
     columns = (
-        ("requests_last_minute", "Requests for batches of the last 60 s.", "requests"),
+        ("requests_last_minute", "Write requests of the last 60 s.", "requests"),
         ("rate_limited_last_minute", "Those of them that were answered 429.", "rate_limited"),
         ("next_slot_seconds", "Seconds until the next request may start.", "next_slot_in"),
         ("blocked_seconds", "Seconds for which the partner asked for no requests.", "blocked_for"),

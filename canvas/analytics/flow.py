@@ -116,11 +116,10 @@ def _next_try(open_: list[Batch], oldest: datetime | None, now: datetime) -> flo
 
 
 def _requests(connection: Connection | None, now: datetime) -> int:
-    """Return how many delivery requests of the partner user started in the last minute, in every workspace."""
+    """Return how many write requests of the partner user started in the last minute, in every workspace."""
     if connection is None:
         return 0
-    link = "batch__audience__ad_account__connection__"
-    same_user = {f"{link}partner": connection.partner, f"{link}partner_user_id": connection.partner_user_id}
+    same_user = {"pace__partner": connection.partner, "pace__partner_user_id": connection.partner_user_id}
     return Attempt.objects.filter(started_at__gt=now - MINUTE, started_at__lte=now, **same_user).count()
 
 

@@ -14,9 +14,11 @@ from django.utils import timezone
 from integrations.benchmarks import crowd, crowd_sql, past
 from integrations.benchmarks.processes import NotReady
 from integrations.delivery import claiming, lanes, settling
+from integrations.delivery.asking import Request
 from integrations.delivery.entering import enter
 from integrations.delivery.limits import limits_of
-from integrations.models import AdAccount, Audience, AudienceSync, Connection
+from integrations.delivery.pacing import pace_of
+from integrations.models import AdAccount, Audience, AudienceSync, Connection, Pace
 from pinsync.profiles.models import Profile
 
 SHORT = 100_000
@@ -125,6 +127,7 @@ def _delivery(sync: AudienceSync, profiles: range, suffix: str) -> dict[str, flo
     users = limits_of(sync.partner).users
     _let_in(sync, range(profiles.start, profiles.start + min(users * ROUNDS, len(profiles) - 1)))
     costs: dict[str, list[float]] = {f"{name}{suffix}": [] for name in ("look", "claim", "settle")}
+    pace = _pace(sync)
     while True:
         now = timezone.now()
         _timed(costs[f"look{suffix}"], lambda: lanes.due_lanes(now=now, flushed_at=now, full=users))  # noqa: B023
@@ -140,15 +143,20 @@ def _delivery(sync: AudienceSync, profiles: range, suffix: str) -> dict[str, flo
         )
         if claim is None:
             break
-        answer = settling.Answer(now, timezone.now(), 200, None)
+        answer = settling.Answer.to(Request(pace, now, timezone.now(), 200))
         _timed(costs[f"settle{suffix}"], lambda: settling.settle(claim.batch, answer))  # noqa: B023
     return {name: round(median(of_one[2:-1]), 3) for name, of_one in costs.items()}
 
 
 def _deliver_all(sync: AudienceSync) -> None:
-    limits, now = limits_of(sync.partner), timezone.now()
+    limits, now, pace = limits_of(sync.partner), timezone.now(), _pace(sync)
     while claim := claiming.claim(sync.audience_id or 0, sync.operation, limits=limits, fresh=True, now=now):
-        settling.settle(claim.batch, settling.Answer(now, now, 200, None))
+        settling.settle(claim.batch, settling.Answer.to(Request(pace, now, now, 200)))
+
+
+def _pace(sync: AudienceSync) -> Pace:
+    assert sync.ad_account is not None
+    return pace_of(sync.ad_account.connection)
 
 
 def _let_in(sync: AudienceSync, profiles: range) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Max
 
+from integrations.delivery.pacing import pace_of
 from integrations.models import Attempt, AudienceSync, Batch, SyncMinute, SyncTotals
 from integrations.models.delivery import Delivery
 
@@ -30,6 +31,8 @@ def write(sync: AudienceSync, profiles: range, deliveries: int, ended: datetime)
 def _minute(sync: AudienceSync, profiles: range, before: int, number: int, at: datetime) -> None:
     users = number * USERS
     assert sync.audience_id is not None
+    assert sync.ad_account is not None
+    pace = pace_of(sync.ad_account.connection)
     with transaction.atomic():
         first = (Batch.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
         made = Batch.objects.bulk_create(
@@ -53,7 +56,8 @@ def _minute(sync: AudienceSync, profiles: range, before: int, number: int, at: d
         if made[0].pk < first or made[-1].pk != made[0].pk + number - 1:
             raise RuntimeError("Somebody else makes batches in this database.")
         Attempt.objects.bulk_create(
-            Attempt(batch=batch, started_at=at, duration_ms=150, http_status=200, outcome="accepted") for batch in made
+            Attempt(batch=batch, pace=pace, started_at=at, duration_ms=150, http_status=200, outcome="accepted")
+            for batch in made
         )
         _deliveries(sync, profiles, before, users, made[0].pk, at)
         figures = {"entered": users, "synced": users}

@@ -56,15 +56,17 @@ def take_turn(pace: Pace, *, at_most: float = LONGEST_WAIT) -> float:
             return waited
 
 
-def wait_for_turn(connection_: Connection, *, at_most: float = 10.0) -> None:
-    """Wait for a slot before a single write request such as creating an audience.
+def wait_for_turn(connection_: Connection, *, at_most: float = 10.0) -> Pace:
+    """Wait for a slot before a single write request such as creating an audience, and return the pace it is of.
 
     Raises RateLimited when the next slot is more than `at_most` seconds away.
     """
+    pace = pace_of(connection_)
     try:
-        take_turn(pace_of(connection_), at_most=at_most)
+        take_turn(pace, at_most=at_most)
     except TurnTooFar as far:
         raise RateLimited(retry_after=timedelta(seconds=far.seconds)) from None
+    return pace
 
 
 def seconds_to_next_slot(pace: Pace) -> float:

@@ -15,13 +15,13 @@ from django.db import connection as database
 from django.utils import timezone
 
 from integrations import registry
-from integrations.contract import Receipt
 from integrations.delivery import claiming, pacing, seats, settling
+from integrations.delivery.asking import Request, noted, write_down
 from integrations.delivery.lanes import DueLane, due_lanes, flushed_at
 from integrations.delivery.limits import limits_of
-from integrations.errors import AccessLost, AudienceGone, PartnerError, RateLimited
-from integrations.models import AdAccount, Audience, Batch, Pace
-from integrations.tokens import with_token
+from integrations.errors import Follows, PartnerError, Told
+from integrations.models import AdAccount, Audience, Batch, Connection
+from integrations.tokens import with_live
 
 log = logging.getLogger("pinsync.delivery")
 
@@ -42,66 +42,73 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
     nothing at the partner.
     """
     audience = Audience.objects.select_related("ad_account__connection").get(pk=batch.audience_id)
-    link = audience.ad_account.connection
-    pace = pacing.pace_of(link)
-    partner = registry.partner(link.partner)
-    started: list[datetime] = []
+    partner = registry.partner(audience.ad_account.connection.partner)
+    made: list[Request] = []
 
-    def request(token: str) -> Receipt:
+    def request(live: Connection) -> None:
+        if audience.state == Audience.State.GONE:
+            # What an audience stands on may outlive it, and would go on taking users.
+            partner.audience(live.access_token, audience.ad_account.external_id, audience.external_id or "")
+        pace = pacing.pace_of(live)
         pacing.take_turn(pace)
-        start = clock()
-        if not settling.keep(batch, now=start):
+        if not settling.keep(batch, now=clock()):
             raise _LeaseLost
-        started.append(start)
-        return partner.send(
-            token,
-            audience.ad_account.external_id,
-            audience.target_id,
-            "add" if batch.operation == "add" else "remove",
-            records,
-        )
+        with noted(made, pace, clock) as one:
+            receipt = partner.send(
+                live.access_token,
+                audience.ad_account.external_id,
+                audience.target_id,
+                "add" if batch.operation == "add" else "remove",
+                records,
+            )
+            one.http_status = receipt.http_status
 
     error: PartnerError | None = None
-    status: int | None = None
     try:
         if records:
-            status = with_token(link, request, clock()).http_status
+            with_live(audience.ad_account.connection, request, clock())
     except pacing.TurnTooFar as far:
+        write_down(made, batch_id=batch.pk)
         settling.postpone(batch, timedelta(seconds=far.seconds), now=clock())
         return False
     except _LeaseLost:
+        write_down(made, batch_id=batch.pk)
         log.warning("lease lost before a request", extra={"batch": batch.pk, "audience": audience.pk})
         return False
     except PartnerError as raised:
-        error, status = raised, raised.http_status
+        error = raised
     ended = clock()
-    _learn(error, pace, audience)
-    ours = settling.settle(batch, settling.Answer(started[-1] if started else ended, ended, status, error))
-    log.info(
+    if error is not None:
+        _learn(error, audience)
+    answer = settling.Answer(ended, error, tuple(made))
+    ours = settling.settle(batch, answer)
+    log.log(
+        logging.INFO if error is None or error.meaning.told is Told.NOBODY else logging.WARNING,
         "batch settled",
         extra={
             "batch": batch.pk,
             "audience": audience.pk,
+            "operation": batch.operation,
             "users": batch.users,
+            "records": len(records),
             "outcome": error.code if error else "accepted",
-            "http_status": status,
+            "http_status": answer.http_status,
+            "requests": len(made),
+            "seconds": round((answer.duration_ms or 0) / 1000, 3),
             "ours": ours,
         },
     )
     return error is None
 
 
-def _learn(error: PartnerError | None, pace: Pace, audience: Audience) -> None:
-    """Take from an answer what concerns more than its batch."""
-    if error is None:
-        pacing.recover(pace)
-    elif isinstance(error, RateLimited):
-        pacing.slow_down(pace, error.retry_after)
-    elif isinstance(error, AudienceGone):
+def _learn(error: PartnerError, audience: Audience) -> None:
+    """Take from an answer what concerns more than its batch; the pace and the connection have learned before."""
+    follows = error.meaning.follows
+    if follows is Follows.AUDIENCE_GONE:
         Audience.objects.filter(pk=audience.pk, state=Audience.State.READY).update(
             state=Audience.State.GONE, failure=error.code
         )
-    elif isinstance(error, AccessLost):
+    elif follows is Follows.AD_ACCOUNT_LOST:
         AdAccount.objects.filter(pk=audience.ad_account_id, state=AdAccount.State.CONNECTED).update(
             state=AdAccount.State.LOST
         )

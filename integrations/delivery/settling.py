@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min
 
+from integrations.delivery.asking import Request, write_down
 from integrations.delivery.counting import tally
 from integrations.delivery.waiting import LONGEST, backoff
 from integrations.delivery.writing import writing
-from integrations.errors import ContentRefused, PartnerError, RateLimited
-from integrations.models import AdAccount, Attempt, Audience, Batch, Delivery
+from integrations.errors import PartnerError
+from integrations.models import AdAccount, Audience, Batch, Delivery
 
 LEASE = timedelta(seconds=60)  # of a batch; when it is over, another worker may send the batch again
 LONGEST_REQUEST = timedelta(seconds=36)  # 5 s to connect, 30 s to read, and what lies between
@@ -22,34 +23,40 @@ LONGEST_REQUEST = timedelta(seconds=36)  # 5 s to connect, 30 s to read, and wha
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request ended: accepted when `error` is None."""
+    """How an attempt to send a batch ended: accepted when `error` is None.
 
-    started_at: datetime
+    Mostly one request; two when the first token was dead, none when nothing may be sent.
+    """
+
     ended_at: datetime
-    http_status: int | None
     error: PartnerError | None
+    requests: tuple[Request, ...] = ()
+
+    @classmethod
+    def to(cls, *requests: Request) -> "Answer":
+        """Return how an attempt of these requests ended: as the last of them."""
+        return cls(requests[-1].ended_at, requests[-1].error, requests)
 
     @property
-    def duration_ms(self) -> int:
-        return max(int((self.ended_at - self.started_at).total_seconds() * 1000), 0)
+    def http_status(self) -> int | None:
+        """Return what the error came with, which need not be the answer to a request for records."""
+        return self.error.http_status if self.error else self.requests[-1].http_status if self.requests else None
+
+    @property
+    def duration_ms(self) -> int | None:
+        return self.requests[-1].duration_ms if self.requests else None
 
 
 def settle(batch: Batch, answer: Answer) -> bool:
-    """Note the attempt and move the batch on; return whether the batch was still ours."""
+    """Keep the requests that were made and move the batch on; return whether the batch was still ours."""
     with writing():
-        Attempt.objects.create(
-            batch_id=batch.pk,
-            started_at=answer.started_at,
-            duration_ms=answer.duration_ms,
-            http_status=answer.http_status,
-            outcome=answer.error.code if answer.error else "accepted",
-        )
+        write_down(answer.requests, batch_id=batch.pk)
         if answer.error is None:
             return _accept(batch, answer)
-        if isinstance(answer.error, ContentRefused):
-            alone = batch.users == 1 or batch.records == 1
-            return _refuse_alone(batch, answer) if alone else _split(batch, answer)
-        return _try_later(batch, answer)
+        if answer.error.meaning.retried:
+            return _try_later(batch, answer)
+        alone = batch.users == 1 or batch.records == 1
+        return _refuse_alone(batch, answer) if alone else _split(batch, answer)
 
 
 def postpone(batch: Batch, wait: timedelta, *, now: datetime) -> bool:
@@ -170,14 +177,14 @@ def _try_later(batch: Batch, answer: Answer) -> bool:
     assert error is not None
     # A wait of nothing is no wait; and only a rate limit may keep users longer than our own longest wait.
     wait = error.retry_after or backoff(batch.attempts + 1)
-    if not isinstance(error, RateLimited):
+    if error.meaning.spends:
         wait = min(wait, LONGEST)
     changes = _outcome(batch, answer) | {
         "state": Batch.State.WAITING,
         "reason": error.code,
         "next_attempt_at": answer.ended_at + wait,
     }
-    if isinstance(error, RateLimited):
+    if not error.meaning.spends:
         # Waiting for the partner's own limit spends nobody's 13 hours, and is no failed attempt.
         changes |= {"attempts": batch.attempts, "gives_up_at": batch.gives_up_at + wait}
     return _move(batch, **changes)

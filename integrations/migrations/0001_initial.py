@@ -173,6 +173,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Pace',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('partner', models.CharField(max_length=30)),
+                ('partner_user_id', models.CharField(max_length=40)),
+                ('next_slot', models.FloatField(default=0)),
+                ('slowdown', models.FloatField(default=1)),
+                ('blocked_until', models.FloatField(default=0)),
+                ('blocked_at', models.FloatField(default=0)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('partner', 'partner_user_id'), name='pace_once_per_partner_user'), models.CheckConstraint(condition=models.Q(('slowdown__gte', 1)), name='pace_never_faster')],
+            },
+        ),
+        migrations.CreateModel(
             name='Attempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -180,7 +195,8 @@ class Migration(migrations.Migration):
                 ('duration_ms', models.PositiveIntegerField()),
                 ('http_status', models.PositiveSmallIntegerField(null=True)),
                 ('outcome', models.CharField(max_length=40)),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempt_set', to='integrations.batch')),
+                ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='attempt_set', to='integrations.batch')),
+                ('pace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='integrations.pace')),
             ],
         ),
         migrations.CreateModel(
@@ -230,21 +246,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'deliveries',
-            },
-        ),
-        migrations.CreateModel(
-            name='Pace',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('partner', models.CharField(max_length=30)),
-                ('partner_user_id', models.CharField(max_length=40)),
-                ('next_slot', models.FloatField(default=0)),
-                ('slowdown', models.FloatField(default=1)),
-                ('blocked_until', models.FloatField(default=0)),
-                ('blocked_at', models.FloatField(default=0)),
-            ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('partner', 'partner_user_id'), name='pace_once_per_partner_user'), models.CheckConstraint(condition=models.Q(('slowdown__gte', 1)), name='pace_never_faster')],
             },
         ),
         migrations.CreateModel(

@@ -12,7 +12,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.audience import Audience
-from integrations.models.connection import AdAccount
+from integrations.models.connection import AdAccount, Pace
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import Workspace
 
@@ -192,12 +192,13 @@ class Batch(models.Model):
 
 
 class Attempt(models.Model):
-    """One request for a batch and how it ended. Appended only."""
+    """One write request and how it ended: for a batch, or without one for a new audience. Appended only."""
 
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="attempt_set")
+    batch = models.ForeignKey(Batch, models.CASCADE, null=True, blank=True, related_name="attempt_set")
+    pace = large_table_key(Pace)  # of the person whose token it carried
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()
-    http_status = models.PositiveSmallIntegerField(null=True)  # NULL: no answer came
+    http_status = models.PositiveSmallIntegerField(null=True)  # NULL: no answer came, or nobody said
     outcome = models.CharField(max_length=40)  # "accepted" or errors.py code
 
     class Meta:

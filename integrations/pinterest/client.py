@@ -1,9 +1,10 @@
 """The one door out to Pinterest: every answer becomes a value or a PartnerError, and nothing is tried twice.
 
+answers.py says which error an answer is.
+
 Nothing of a body, a token or a record reaches a log or an error message: only method, subject, status and code.
 """
 
-import enum
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,45 +20,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from integrations import errors
 from integrations.pinterest import limits
+from integrations.pinterest.answers import About, Came, meaning
 
 LONGEST_WAIT = timedelta(days=1)  # a Retry-After beyond it is taken for nonsense and cut
 EPOCH_FROM = 1_000_000_000  # an X-RateLimit-Reset this large is a moment, a smaller one a number of seconds
-
-
-class About(enum.Enum):
-    """What a request is about. It decides what a refusal of it means."""
-
-    CONSENT = "a consent"
-    REFRESH = "a refresh"
-    REVOCATION = "a revocation"
-    PERSON = "the person"
-    AD_ACCOUNT = "an ad account"
-    AUDIENCE = "an audience"
-    RECORDS = "records"
-
-
-# What a refusal means, by status and by what was asked about; `None` is every other subject. What stands nowhere
-# here is InvalidSettings (4xx) or Unavailable (everything else).
-REFUSALS: dict[int, dict[About | None, type[errors.PartnerError]]] = {
-    400: {
-        About.CONSENT: errors.ConsentFailed,
-        About.REFRESH: errors.NeedsReconnect,
-        About.RECORDS: errors.ContentRefused,
-    },
-    401: {None: errors.NeedsReconnect, About.CONSENT: errors.ConsentFailed},
-    403: {None: errors.AccessLost, About.CONSENT: errors.ConsentFailed, About.REFRESH: errors.NeedsReconnect},
-    404: {
-        About.AD_ACCOUNT: errors.AccessLost,
-        About.AUDIENCE: errors.AudienceGone,
-        About.RECORDS: errors.AudienceGone,
-    },
-    408: {None: errors.Unavailable},
-    413: {About.RECORDS: errors.ContentRefused},
-    422: {About.RECORDS: errors.ContentRefused},
-    429: {None: errors.RateLimited},
-}
-# These may come from a proxy that knows nothing of Pinterest's error bodies; every other refusal needs one.
-TRUSTED_WITHOUT_BODY = frozenset({413, 429})
 
 
 class Bearer(AuthBase):
@@ -122,14 +88,16 @@ def call(
         )
     except requests.RequestException as problem:
         # `from None`: the exceptions of the library below carry the request, and with it the token
-        raise errors.Unavailable(f"{what} got no answer: {type(problem).__name__}") from None
+        raise meaning(Came.NO_ANSWER, about)(f"{what} got no answer: {type(problem).__name__}") from None
     body = _object(response)
     if response.status_code not in (200, 201):
         raise _refusal(what, about, response, body)
     if not has_answer:
         return response.status_code, {}
     if body is None or _is_error(body):
-        raise errors.Unavailable(f"{what} got an answer that makes no sense", http_status=response.status_code)
+        came = Came.SOMETHING_ELSE if body is None else Came.ERROR_INSIDE
+        kind = meaning(came, about, status=response.status_code)
+        raise kind(f"{what} got an answer that makes no sense", http_status=response.status_code)
     return response.status_code, body
 
 
@@ -166,18 +134,13 @@ def _is_error(body: Mapping[str, Any]) -> bool:
 def _refusal(what: str, about: About, response: requests.Response, body: dict[str, Any] | None) -> errors.PartnerError:
     status = response.status_code
     if body is not None and _is_error(body):
-        message = f"{what} was answered {status}, code {body['code']}"
-    elif status in TRUSTED_WITHOUT_BODY:
-        message = f"{what} was answered {status}"
+        code = body["code"]
+        kind = meaning(Came.REFUSAL, about, status=status, body_code=code, message=body["message"])
+        said = f"{what} was answered {status}, code {code}"
     else:
-        # A web page, a redirect, half an answer: not Pinterest's word on anything, whatever the status says.
-        return errors.Unavailable(f"{what} was answered {status} by something else", http_status=status)
-    kind: type[errors.PartnerError] = errors.InvalidSettings if 400 <= status < 500 else errors.Unavailable
-    meanings = REFUSALS.get(status, {})
-    kind = meanings.get(about) or meanings.get(None) or kind
-    if kind is errors.AccessLost and body is not None and "terms" in str(body["message"]).lower():
-        kind = errors.TermsNotAccepted
-    return kind(message, http_status=status, retry_after=retry_after(response.headers, datetime.now(UTC)))
+        kind = meaning(Came.SOMETHING_ELSE, about, status=status)
+        said = f"{what} was answered {status} by something else"
+    return kind(said, http_status=status, retry_after=retry_after(response.headers, datetime.now(UTC)))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

@@ -14,7 +14,8 @@ from django.conf import settings
 from integrations import errors
 from integrations.contract import Tokens
 from integrations.pinterest import limits
-from integrations.pinterest.client import About, app_auth, call
+from integrations.pinterest.answers import About
+from integrations.pinterest.client import app_auth, call
 
 # Without it, apps made before 2025-09-25 get the legacy refresh token: 365 days, then log in again.
 CONTINUOUS = {"continuous_refresh": "true"}

@@ -25,7 +25,8 @@ from integrations.contract import (
     Tokens,
 )
 from integrations.pinterest import limits, oauth
-from integrations.pinterest.client import About, Bearer, call, pages
+from integrations.pinterest.answers import About, Came, meaning
+from integrations.pinterest.client import Bearer, call, pages
 from integrations.pinterest.playground import PinterestSandbox
 
 OPERATIONS: dict[OperationName, str] = {"add": "ADD", "remove": "REMOVE"}
@@ -170,7 +171,8 @@ class Pinterest(AudiencePartner):
             json={"operation_type": OPERATIONS[operation], "records": ",".join(records)},
         )
         if body.get("exceptions") or str(body.get("id", target_id)) != target_id:
-            raise errors.Unavailable("A change was answered with exceptions or another list", http_status=status)
+            kind = meaning(Came.ERROR_INSIDE, About.RECORDS, status=status)
+            raise kind("A change was answered with exceptions or another list", http_status=status)
         return Receipt(http_status=status)
 
     # -- trying things out

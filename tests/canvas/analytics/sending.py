@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from integrations.delivery import claiming, settling
+from integrations.delivery.asking import Request
 from integrations.delivery.limits import Limits
+from integrations.delivery.pacing import pace_of
 from integrations.delivery.settling import Answer
 from integrations.errors import AudienceGone, ContentRefused, PartnerError, Unavailable
 from integrations.models import Batch
@@ -23,7 +25,8 @@ def settle(sync, users, *, now, error=None) -> Batch:
     assert claim is not None
     assert claim.batch.users == users
     status = error.http_status if error else 200
-    assert settling.settle(claim.batch, Answer(now, now + SECOND, status, error))
+    request = Request(pace_of(sync.ad_account.connection), now, now + SECOND, status, error)
+    assert settling.settle(claim.batch, Answer.to(request))
     return Batch.objects.get(pk=claim.batch.pk)
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from integrations import pausing, running, watching
 from integrations.delivery import pacing
-from integrations.models import Attempt, Batch, Connection, Heartbeat, Tick
+from integrations.models import Connection, Heartbeat, Tick
 from pinsync.workspaces.models import Workspace
-from tests.helpers import PLACEHOLDER, audience_named, break_it, deliver, later, let_in, mend, people, sync_to
+from tests.helpers import PLACEHOLDER, audience_named, break_it, deliver, let_in, mend, people, sync_to
 from tests.integrations.delivery.conftest import connect
 
 pytestmark = pytest.mark.django_db
@@ -81,23 +81,6 @@ def test_requests_and_429s_of_the_last_minute_by_partner_user(workspace, audienc
     assert pace.drain_seconds >= pace.next_slot_in
     (later_on,) = running.paces(now + timedelta(seconds=61))
     assert (later_on.requests, later_on.rate_limited) == (0, 0)
-
-
-def test_an_attempt_that_made_no_request_is_none(workspace, audience, connection):
-    now = timezone.now()
-    batch = Batch.objects.create(
-        audience=audience,
-        operation="add",
-        users=1,
-        oldest_entered_at=now,
-        gives_up_at=later(hours=13),
-        created_at=now,
-        next_attempt_at=now,
-    )
-    for status, outcome in ((None, "invalid_token"), (None, "partner_unavailable"), (401, "invalid_token")):
-        Attempt.objects.create(batch=batch, started_at=now, duration_ms=1, http_status=status, outcome=outcome)
-    used = running.requests_by_user(now)
-    assert used == {("pinterest", connection.partner_user_id): {"partner_unavailable": 1, "invalid_token": 1}}
 
 
 def test_two_workspaces_of_one_partner_user_drain_together(workspace, audience, connection, sandbox, settings):

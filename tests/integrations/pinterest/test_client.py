@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from integrations import errors
-from integrations.pinterest.client import About, Bearer, call, pages, retry_after, session
+from integrations.pinterest.answers import About
+from integrations.pinterest.client import Bearer, call, pages, retry_after, session
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 REFUSAL = {"code": 7, "message": "No."}
