@@ -13,10 +13,10 @@ from django.db import connection
 
 from integrations.delivery import moving, order, settling
 from integrations.delivery.limits import Limits
-from integrations.delivery.moving import Member, Waiting
+from integrations.delivery.moving import Member, Waiting, opposite
 from integrations.delivery.plans import by_index
 from integrations.delivery.writing import writing
-from integrations.models import Arrival, Batch, Delivery, Lane
+from integrations.models import Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
 
 OPPOSITE_TAKES = timedelta(seconds=5)  # until a batch is looked at again that waits for an answer to another one
@@ -34,15 +34,17 @@ class LaneHeld(Exception):
     """Another worker claims from this lane at this moment; a claim takes milliseconds."""
 
 
-def claim(audience_id: int, operation: str, *, limits: Limits, fresh: bool, now: datetime) -> Claim | None:
-    """Lease a batch of the lane: one that waits for its next attempt, else (if `fresh`) a new one.
+def claim(
+    audience_id: int, operation: str, *, limits: Limits, fresh: bool, now: datetime, retries: bool = True
+) -> Claim | None:
+    """Lease a batch of the lane: one that waits for its next attempt (if `retries`), else (if `fresh`) a new one.
 
     Returns None when nothing may be sent now. Raises LaneHeld.
     """
     with writing(), by_index():
         if not _hold(audience_id, now):
             raise LaneHeld
-        while (batch := _take_up(audience_id, operation, now)) is not None:
+        while retries and (batch := _take_up(audience_id, operation, now)) is not None:
             claimed = _as_profiles_are_now(batch, limits, now)
             if claimed is not None:
                 return claimed
@@ -93,9 +95,8 @@ def take_expired(audience_id: int, operation: str, before: datetime, limit: int,
     if not _hold(audience_id, now):
         return []
     # Not filtered by the database: it would look through the whole lane for more.
-    oldest = Arrival.objects.filter(audience_id=audience_id, operation=operation).order_by("id")
-    found = oldest.values_list(*Waiting._fields, "entered_at")[:limit]
-    return [Waiting(*arrival) for *arrival, entered_at in found if entered_at <= before]
+    oldest = moving.oldest(audience_id, operation, limit, unblocked=False)
+    return [arrival for arrival in oldest if moving.moment(arrival.entered) <= before]
 
 
 def gives_up_at(oldest: datetime) -> datetime:
@@ -146,41 +147,40 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
 def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime) -> Claim | None:
     waiting = moving.oldest(audience_id, operation, limits.users, unblocked=False)
     # Asked after the arrivals were read: whoever of them was asked the opposite before is seen by this statement.
-    if order.has_opposite(audience_id, operation):
+    if moving.has_any(audience_id, opposite(operation)):
         waiting = order.in_turn(audience_id, operation, limits.users, now)
-    profiles = moving.records((arrival.profile_id, arrival.match_fields) for arrival in waiting)
-    chosen: list[int] = []
+    chosen: list[Waiting] = []
     unusable: list[int] = []
     deleted: list[int] = []
     records: dict[str, None] = {}
-    for arrival_id, profile_id, mask in waiting:
-        found = moving.pick(profiles.get(profile_id), mask)
+    for arrival in waiting:
+        found = arrival.records
         if not found:
-            (unusable if profile_id in profiles else deleted).append(arrival_id)
+            (unusable if arrival.is_there else deleted).append(arrival.id)
             continue
         if chosen and len(records) + len(found) > limits.records:  # whoever alone is too many goes alone
             new = sum(record not in records for record in set(found))
             if len(records) + new > limits.records:
                 break
         records.update(dict.fromkeys(found))
-        chosen.append(arrival_id)
+        chosen.append(arrival)
     order.end_not_synced(unusable, NO_USABLE_FIELD, now)
     order.end_not_synced(deleted, PROFILE_DELETED, now)
     if not chosen:
         return None
-    oldest = moving.oldest_entry(chosen)
+    entered_at = moving.oldest_entry(chosen)
     batch = Batch.objects.create(
         audience_id=audience_id,
         operation=operation,
         state=Batch.State.SENDING,
         users=len(chosen),
         records=len(records),
-        oldest_entered_at=oldest,
-        gives_up_at=gives_up_at(oldest),
+        oldest_entered_at=entered_at,
+        gives_up_at=gives_up_at(entered_at),
         created_at=now,
         next_attempt_at=now,
         lease=uuid.uuid4(),
         lease_until=now + settling.LEASE,
     )
-    moving.move(chosen, batch_id=batch.pk)
+    moving.move([arrival.id for arrival in chosen], batch_id=batch.pk)
     return Claim(batch, list(records))

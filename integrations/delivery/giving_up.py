@@ -89,22 +89,22 @@ def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: d
         # the twin: a retry goes by the order of deliveries.
         wanted = order.collapse(expired, audience_id, operation, now)
         held = order.held_up(wanted, audience_id, operation, by_deliveries=False)
-        arrivals = [arrival.id for arrival in wanted if arrival.id not in held]
-        if not arrivals:
+        ended = [arrival for arrival in wanted if arrival.id not in held]
+        if not ended:
             return len(wanted) < len(expired)
         batch = Batch.objects.create(
             audience_id=audience_id,
             operation=operation,
             state=Batch.State.ERRORED,
-            users=len(arrivals),
-            oldest_entered_at=moving.oldest_entry(arrivals),
+            users=len(ended),
+            oldest_entered_at=moving.oldest_entry(ended),
             gives_up_at=now,
             created_at=now,
             next_attempt_at=now,
             settled_at=now,
             reason=why_waiting(audience_id, operation),
         )
-        moving.move(arrivals, batch_id=batch.pk)
+        moving.move([arrival.id for arrival in ended], batch_id=batch.pk)
         settling.end_errored(batch, batch.reason, now)
     return True
 

@@ -65,25 +65,27 @@ WITH RECURSIVE waiting(id) AS (
     UNION
     SELECT audience_id FROM {_T["batch"]} WHERE settled_at IS NULL
 ), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add')
-SELECT busy.id, o.name, c.partner, c.id, p.id, COALESCE(l.served_at, 0), {next_slot} - {clock},
+SELECT lane.*, CASE WHEN lane.oldest > %s THEN (SELECT a.id FROM {_T["arrival"]} a
+      WHERE a.audience_id = lane.audience_id AND a.operation = lane.operation ORDER BY a.id LIMIT 1 OFFSET %s) END
+FROM (SELECT busy.id AS audience_id, o.name AS operation, c.partner, c.id AS connection_id, p.id AS pace_id,
+    COALESCE(l.served_at, 0) AS served_at, {next_slot} - {clock} AS slot,
     (SELECT min(b.next_attempt_at) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'waiting'),
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'waiting') AS retry,
     (SELECT min(b.lease_until) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'sending'),
+      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'sending') AS lease,
     (SELECT count(*) FROM {_T["batch"]} b
       WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.attempts > 0
-        AND b.reason > ''),
+        AND b.reason > '') AS failing,
     (SELECT a.entered_at FROM {_T["arrival"]} a
-      WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1),
-    (SELECT a.id FROM {_T["arrival"]} a
-      WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1 OFFSET %s)
-FROM busy
-JOIN {_T["audience"]} u ON u.id = busy.id AND u.state IN ('ready', 'gone')
-JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
-JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
-LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
-LEFT JOIN {_T["lane"]} l ON l.audience_id = busy.id
-CROSS JOIN operations o
+      WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1) AS oldest
+  FROM busy
+  JOIN {_T["audience"]} u ON u.id = busy.id AND u.state IN ('ready', 'gone')
+  JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
+  JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
+  LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
+  LEFT JOIN {_T["lane"]} l ON l.audience_id = busy.id
+  CROSS JOIN operations o
+) lane
 """
 
 
@@ -93,7 +95,8 @@ def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane
     Arrivals are due when they came before the last tick (`flushed_at`), or when a full batch of them waits.
     """
     with by_index(), connection.cursor() as cursor:
-        cursor.execute(_query(), [full - 1])
+        # Whether a full batch waits is asked only where nobody has waited long enough: it is a walk of that length.
+        cursor.execute(_query(), [connection.ops.adapt_datetimefield_value(flushed_at), full - 1])
         rows = cursor.fetchall()
     found = []
     for audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, oldest, full_id in rows:

@@ -17,15 +17,30 @@ _COLUMNS = "sync_id, profile_id, audience_id, operation, match_fields, entered_a
 
 
 class Waiting(NamedTuple):
-    """One arrival: who, and which fields to match on (a MatchField mask)."""
+    """One arrival: who, which fields to match on (a MatchField mask), since when, and what the profile has now.
+
+    `entered` compares; `moment` makes a datetime of it. `is_there` is false where the profile was deleted. The records
+    are those of MatchField in its order.
+    """
 
     id: int
     profile_id: int
     match_fields: int
+    entered: float | str
+    is_there: bool
+    email: str | None
+    idfa: str | None
+    gaid: str | None
+
+    @property
+    def records(self) -> list[str]:
+        """Return the usable records of the fields to match on."""
+        found = (self.email, self.idfa, self.gaid)
+        return [record for place in _PLACES[self.match_fields] if (record := found[place])]
 
 
 class Member(NamedTuple):
-    """One delivery: who, and which fields to match on."""
+    """One delivery, or one arrival: who, and which fields to match on."""
 
     id: int
     profile_id: int
@@ -40,7 +55,8 @@ def opposite(operation: str) -> str:
 def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, after: int = 0) -> list[Waiting]:
     """Return the oldest arrivals of a lane; with `unblocked`, only those whose opposite is not under way.
 
-    `after` is the id behind which to begin.
+    `after` is the id behind which to begin. To be asked `by_index` (plans.py): the planner would rather scan all
+    profiles.
     """
     blocked = ""
     params: list[int | str] = [audience_id, operation]
@@ -52,22 +68,50 @@ def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, aft
         fence = "OFFSET 0" if connection.vendor == "postgresql" else ""
         blocked += f" AND NOT EXISTS ({_UNDER_WAY} {fence})"
         params.append(opposite(operation))
+    # Not as moments: those are made in Python, one by one.
+    entered = "extract(epoch FROM entered_at)::float8" if connection.vendor == "postgresql" else "entered_at || ''"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT a.id, a.profile_id, a.match_fields FROM integrations_arrival a"
-            f" WHERE a.audience_id = %s AND a.operation = %s{blocked} ORDER BY a.id LIMIT %s",
+            f"SELECT w.id, w.profile_id, w.match_fields, {entered}, p.id IS NOT NULL, {_RECORDS} FROM ("
+            "SELECT a.id, a.profile_id, a.match_fields, a.entered_at FROM integrations_arrival a"
+            f" WHERE a.audience_id = %s AND a.operation = %s{blocked} ORDER BY a.id LIMIT %s"
+            ") w LEFT JOIN profiles_profile p ON p.id = w.profile_id ORDER BY w.id",
             [*params, limit],
         )
-        return [Waiting(*row) for row in cursor.fetchall()]
+        return list(map(Waiting._make, cursor.fetchall()))
 
 
+_RECORDS = ", ".join(RECORD_COLUMNS[name] for name in RECORD_COLUMNS)
 _UNDER_WAY = (
     "SELECT 1 FROM integrations_delivery d JOIN integrations_batch b ON b.id = d.batch_id"
     " WHERE d.profile_id = a.profile_id AND d.audience_id = a.audience_id AND d.operation = %s AND b.settled_at IS NULL"
 )
 
 
-def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Waiting]:
+def moment(entered: float | str) -> datetime:
+    """Return `Waiting.entered` as a datetime."""
+    if isinstance(entered, str):
+        return datetime.fromisoformat(entered).replace(tzinfo=UTC)
+    return datetime.fromtimestamp(entered, tz=UTC)
+
+
+def oldest_entry(arrivals: Iterable[Waiting]) -> datetime:
+    """Return when the first of these entered."""
+    return moment(min(arrival.entered for arrival in arrivals))
+
+
+def has_any(audience_id: int, operation: str) -> bool:
+    """Return whether anything of an operation waits or is unfinished in an audience."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM integrations_arrival WHERE audience_id = %s AND operation = %s) OR EXISTS"
+            " (SELECT 1 FROM integrations_batch WHERE audience_id = %s AND operation = %s AND settled_at IS NULL)",
+            [audience_id, operation] * 2,
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:
     """Return what these profiles wait for in an audience, oldest first."""
     condition, ids = _among("profile_id", profile_ids)
     with connection.cursor() as cursor:
@@ -76,7 +120,7 @@ def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) 
             f" WHERE {condition} AND audience_id = %s AND operation = %s ORDER BY id",
             [ids, audience_id, operation],
         )
-        return [Waiting(*row) for row in cursor.fetchall()]
+        return [Member(*row) for row in cursor.fetchall()]
 
 
 def unfinished(profile_ids: Collection[int], audience_id: int, operation: str, state: str = "") -> list[Member]:
@@ -109,13 +153,11 @@ def delivered(profile_ids: Collection[int], audience_id: int, operation: str) ->
 def records(wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str | None, ...]]:
     """Return the records of profiles by id, for (profile id, mask) pairs; a deleted profile is not in it.
 
-    The columns are those of MatchField in its order. It is a statement of its own: joined to the claim, the planner
-    scans all profiles.
+    The columns are those of MatchField in its order.
     """
     condition, ids = _among("id", {profile_id for profile_id, _ in wanted})
-    columns = ", ".join(RECORD_COLUMNS[name] for name in RECORD_COLUMNS)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id, {columns} FROM profiles_profile WHERE {condition}", [ids])
+        cursor.execute(f"SELECT id, {_RECORDS} FROM profiles_profile WHERE {condition}", [ids])
         return {row[0]: row[1:] for row in cursor.fetchall()}
 
 
@@ -164,17 +206,6 @@ def pick(found: tuple[str | None, ...] | None, mask: int) -> list[str]:
     if found is None:
         return []
     return [record for place in _PLACES[mask] if (record := found[place])]
-
-
-def oldest_entry(arrival_ids: Collection[int]) -> datetime:
-    """Return when the first of these arrivals entered."""
-    condition, ids = _among("id", arrival_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT min(entered_at) FROM integrations_arrival WHERE {condition}", [ids])
-        moment: datetime | str = cursor.fetchone()[0]
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def by_sync(arrival_ids: Collection[int]) -> list[tuple[int, int]]:

@@ -22,19 +22,13 @@ from datetime import datetime
 from integrations.delivery import moving
 from integrations.delivery.counting import tally
 from integrations.delivery.moving import Member, Waiting, opposite
-from integrations.models import Arrival, Batch
+from integrations.models import Batch
 from integrations.reasons import SUPERSEDED
 
 # Looked through for a full batch when others are held up by their twins: a claim stays short whoever waits in front.
 MOST_WINDOWS = 4
 
 Records = tuple[str | None, ...]
-
-
-def has_opposite(audience_id: int, operation: str) -> bool:
-    """Return whether anything of the opposite operation waits or is unfinished in this audience."""
-    other = {"audience_id": audience_id, "operation": opposite(operation)}
-    return Arrival.objects.filter(**other).exists() or Batch.objects.filter(**other, settled_at=None).exists()
 
 
 def in_turn(audience_id: int, operation: str, limit: int, now: datetime) -> list[Waiting]:

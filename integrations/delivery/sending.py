@@ -198,7 +198,12 @@ class _Drain:
         try:
             limits = limits_of(lane.partner)
             claimed = claiming.claim(
-                lane.audience_id, lane.operation, limits=limits, fresh=lane.fresh, now=timezone.now()
+                lane.audience_id,
+                lane.operation,
+                limits=limits,
+                fresh=lane.fresh,
+                retries=lane.retries,
+                now=timezone.now(),
             )
         except claiming.LaneHeld:
             claimed, rest = None, LANE_HELD

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from integrations.delivery.worker import Parent, supervise, worker_name
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        settings.DEBUG = False  # shows nothing here, but makes every connection remember its queries
         if options["cluster"]:
             sys.exit(Parent(worker_name(), options["cluster"]).run())
         sys.exit(supervise())
