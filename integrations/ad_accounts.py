@@ -8,6 +8,7 @@ from django.db.models import Max, Q, QuerySet
 
 from integrations import registry
 from integrations.contract import AdAccountInfo
+from integrations.delivery.reading import reads_of
 from integrations.models import AdAccount, Connection
 from integrations.tokens import with_token
 from pinsync.workspaces import audit
@@ -52,7 +53,9 @@ def save_list(connection: Connection, infos: Sequence[AdAccountInfo], now: datet
 def reread(connection: Connection, now: datetime) -> None:
     """Read the list again with the present token. Raises PartnerError, and changes nothing then."""
     partner = registry.partner(connection.partner)
-    save_list(connection, with_token(connection, lambda token: list(partner.ad_accounts(token)), now), now)
+    with reads_of(connection.partner, connection.partner_user_id):
+        infos = with_token(connection, lambda token: list(partner.ad_accounts(token)), now)
+    save_list(connection, infos, now)
 
 
 def offered(connection: Connection) -> QuerySet[AdAccount]:

@@ -7,10 +7,13 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import watching
+        from integrations.contract import door
+        from integrations.delivery.reading import keep_door
         from integrations.home import first_step, panel
         from pinsync import health, metrics
         from pinsync.workspaces import audit, home
 
+        door.keep(keep_door)
         health.register("tick", watching.tick, order=10)
         health.register("oldest_pending", watching.oldest_pending, order=20)
         health.register("queue", watching.queue, order=30)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from integrations import registry
 from integrations.contract import AudienceInfo
 from integrations.creating import CannotCreate, create, resume_creations
+from integrations.delivery.reading import reads_of
 from integrations.errors import AudienceGone
 from integrations.fields import fold
 from integrations.models import AdAccount, Audience, AudienceSync, Connection
@@ -70,7 +71,8 @@ def refresh(ad_account: AdAccount, now: datetime) -> int:
     """
     connection = ad_account.connection
     partner = registry.partner(connection.partner)
-    infos = with_token(connection, lambda token: list(partner.audiences(token, ad_account.external_id)), now)
+    with reads_of(connection.partner, connection.partner_user_id):
+        infos = with_token(connection, lambda token: list(partner.audiences(token, ad_account.external_id)), now)
     by_id = {info.id: info for info in infos}
     with transaction.atomic():
         _adopt(ad_account, infos, now)

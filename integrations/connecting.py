@@ -9,7 +9,9 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from integrations import ad_accounts, consenting, registry
-from integrations.errors import AudienceGone, PartnerError
+from integrations.delivery.reading import reads_of
+from integrations.errors import AudienceGone, PartnerError, RateLimited
+from integrations.limits_said import limit_sentence
 from integrations.models import AdAccount, Audience, Authorization, Connection
 from integrations.tokens import mark_broken, with_token
 from pinsync.workspaces import audit
@@ -67,6 +69,9 @@ def take_over(authorization: Authorization, now: datetime) -> Connection:
     if connection.partner_user_id != authorization.partner_user_id:
         try:
             missing = not_reached(connection, authorization)
+        except RateLimited as problem:
+            consenting.abandon(authorization, now)
+            raise CannotConnect(limit_sentence(registry.partner(connection.partner), problem)) from None
         except PartnerError:
             consenting.abandon(authorization, now)
             sentence = _("{partner} does not answer just now. Nothing was changed; try again in a few minutes.")
@@ -84,6 +89,11 @@ def not_reached(connection: Connection, authorization: Authorization) -> list[No
 
     Audiences that are known to be gone do not count. Raises PartnerError when that cannot be found out.
     """
+    with reads_of(connection.partner, authorization.partner_user_id):
+        return _not_reached(connection, authorization)
+
+
+def _not_reached(connection: Connection, authorization: Authorization) -> list[NotReached]:
     partner = registry.partner(connection.partner)
     writable = {info.id for info in consenting.infos(authorization) if info.may_write}
     missing = []

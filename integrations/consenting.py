@@ -16,7 +16,9 @@ from django.utils.translation import gettext as _
 
 from integrations import registry
 from integrations.contract import AdAccountInfo, AudiencePartner, Tokens
+from integrations.delivery.reading import reads_of
 from integrations.errors import ConsentFailed, PartnerError, RateLimited, Unavailable
+from integrations.limits_said import limit_sentence
 from integrations.models import Authorization, TermsAcceptance
 from pinsync.workspaces.models import Member, Role, User, Workspace
 
@@ -92,7 +94,8 @@ def come_back(partner_slug: str, user: User, *, state: str, code: str, error: st
         tokens = partner.exchange(code=code, redirect_uri=callback_url(partner_slug))
         _check_scopes(partner, tokens, authorization)
         person = partner.me(tokens.access_token)
-        ad_accounts = list(partner.ad_accounts(tokens.access_token))
+        with reads_of(partner.slug, person.id):
+            ad_accounts = list(partner.ad_accounts(tokens.access_token))
         if not ad_accounts:
             sentence = _(
                 "The {partner} user “{person}” reaches no ad account. Create one at {partner}, or ask for access to "
@@ -195,7 +198,9 @@ def _check_scopes(partner: AudiencePartner, tokens: Tokens, authorization: Autho
 
 def _problem_of(partner: AudiencePartner, problem: PartnerError, authorization: Authorization) -> ConsentProblem:
     log.warning("consent failed", extra={"outcome": problem.code, "http_status": problem.http_status})
-    if isinstance(problem, (Unavailable, RateLimited)):
+    if isinstance(problem, RateLimited):
+        return ConsentProblem("rate_limited", limit_sentence(partner, problem), authorization)
+    if isinstance(problem, Unavailable):
         sentence = _("{partner} does not answer just now. Nothing was changed; try again in a few minutes.")
         code = "unavailable"
     elif isinstance(problem, ConsentFailed):

@@ -1,16 +1,46 @@
 """What a partner must offer, and its limits as attributes.
 
 A partner is plain Python: values in, values or a PartnerError (errors.py) out. It knows no model, keeps no state and
-never waits: pace, retries, storage and whom to tell are the business of its caller.
+never waits by itself: pace, retries, storage and whom to tell are the business of its caller. Right before each of its
+requests leaves, it asks the `door`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 OperationName = Literal["add", "remove"]
+Errand = Literal["write", "read", "token"]  # what a request is for: audiences changed, something read, tokens
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many requests a partner lets the whole app make in any span of so many seconds, over all of its people."""
+
+    name: str  # what people call it, such as "Trial access"
+    calls: int
+    seconds: float
+
+
+class Door:
+    """What every request passes right before it leaves; whoever paces requests keeps it."""
+
+    def __init__(self) -> None:
+        self._keeper: Callable[[str, Errand], None] | None = None
+
+    def keep(self, keeper: Callable[[str, Errand], None]) -> None:
+        """Have `keeper(partner_slug, errand)` asked from now on; it may wait a little, or raise RateLimited."""
+        self._keeper = keeper
+
+    def leave(self, partner_slug: str, errand: Errand) -> None:
+        """Return when the request may leave. Raises RateLimited instead of letting it out."""
+        if self._keeper is not None:
+            self._keeper(partner_slug, errand)
+
+
+door = Door()
 
 
 @dataclass(frozen=True)
@@ -141,9 +171,15 @@ class AudiencePartner(ABC):
     users_per_request: int
     records_per_request: int
     seconds_between_writes: float  # between the starts of two write requests of one partner user
+    seconds_between_reads: float = 0.0  # the same for what is only read; reads have a pace of their own
     longest_name: int  # characters, of an audience
     smallest_reported_size: int  # the partner hides the size of a smaller audience
     refresh_before: timedelta  # refresh a token that has less than this to live
+
+    @property
+    def quota(self) -> Quota | None:
+        """Return the limit of the whole app, beside that of each person; None where there is no such limit."""
+        return None
 
     # -- consent and tokens
 

@@ -17,6 +17,8 @@ from integrations import registry
 from integrations.contract import AudienceDraft
 from integrations.delivery.asking import Request, clock_from, noted, write_down
 from integrations.delivery.pacing import wait_for_turn
+from integrations.delivery.rationing import quota_of
+from integrations.delivery.reading import reads_of
 from integrations.errors import InvalidSettings, NeedsReconnect, PartnerError, RateLimited, Unavailable
 from integrations.fields import fold
 from integrations.models import AdAccount, Audience, Connection
@@ -26,6 +28,7 @@ log = logging.getLogger("pinsync.audiences")
 
 LEASE = timedelta(minutes=3)  # longer than two turns and two calls, each with a refreshed token
 TRY_FOR = timedelta(hours=13)  # as long as a user waits
+BEFORE_ITS_TURN = timedelta(seconds=8)  # less than the 10 s that a turn is waited for
 MOST_STEPS = 5  # a partner that is not done by then never will be
 
 
@@ -159,12 +162,16 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
 def _find(audience: Audience, draft: AudienceDraft, now: datetime) -> AudienceDraft:
     ad_account = audience.ad_account
     partner = registry.partner(ad_account.connection.partner)
-    found = with_token(
-        ad_account.connection, lambda token: partner.find_draft(token, ad_account.external_id, draft), now
-    )
+    connection = ad_account.connection
+    with reads_of(connection.partner, connection.partner_user_id):
+        found = with_token(connection, lambda token: partner.find_draft(token, ad_account.external_id, draft), now)
     if found != draft:
         _save(audience, found)
     return found
+
+
+def _has_quota(audience: Audience) -> bool:
+    return quota_of(audience.ad_account.connection.partner) is not None
 
 
 def _save(audience: Audience, draft: AudienceDraft) -> None:
@@ -176,6 +183,11 @@ def _save(audience: Audience, draft: AudienceDraft) -> None:
 def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resumed: bool) -> Audience:
     """Say why; what was cut off and met an outage waits for the next try instead, as nobody is there to read it."""
     log.warning("audience not created", extra={"audience": audience.pk, "outcome": problem.code})
+    if isinstance(problem, RateLimited) and not problem.http_status and _has_quota(audience):
+        # Its turn comes: upkeep takes it up shortly before, so that the next slot can be taken ahead of others.
+        wait = max((problem.retry_after or LEASE) - BEFORE_ITS_TURN, BEFORE_ITS_TURN / 4)
+        Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(lease_until=now + wait)
+        return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
     is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
     ours = Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING)
     if is_resumed and is_passing and audience.began_at and audience.began_at > now - TRY_FOR:

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from integrations import ad_accounts, audiences, consenting, creating, telling, tokens
+from integrations.delivery.reading import in_background
 from integrations.errors import PartnerError
 
 log = logging.getLogger("pinsync.connections")
@@ -23,6 +24,11 @@ def keep(now: datetime, *, seconds: float = SECONDS) -> int:
     """
     telling.tell_of_breaks(now)
     consenting.forget_old(now)
+    with in_background():
+        return _keep(now, seconds)
+
+
+def _keep(now: datetime, seconds: float) -> int:
     ends_at = time.monotonic() + seconds
     done = 0
     for name, work in _due(now):

@@ -25,6 +25,21 @@ def production(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) ->
 
 
 @register(Tags.security)
+def trial_limit(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[Error]:
+    """Refuse to ask the real Pinterest more than it gives: a shrunken day is for the sandbox."""
+    calls, seconds = settings.PINTEREST_TRIAL_LIMIT
+    if not settings.PINTEREST_APP_FROM_ENV or (calls <= 1_000 and seconds >= 86_400):
+        return []
+    return [
+        Error(
+            f"PINTEREST_TRIAL_LIMIT is {calls}/{seconds}, and Pinterest allows 1000 requests in 86400 seconds.",
+            hint="Remove PINTEREST_TRIAL_LIMIT, or lower it; a shorter day is for trying with the sandbox.",
+            id="pinsync.E011",
+        )
+    ]
+
+
+@register(Tags.security)
 def half_an_app(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[Error]:
     """Refuse an app id without its secret, and the reverse, whatever DEBUG says: Pinterest would only answer 401."""
     if settings.PINTEREST_APP_FROM_ENV == settings.PINTEREST_SECRET_FROM_ENV:

@@ -32,6 +32,18 @@ def env_int(name: str, default: int, *, least: int = 0) -> int:
     return int(value)
 
 
+def env_limit(name: str, default: str) -> tuple[int, int]:
+    """Return a limit such as 1000/86400 as (times, seconds)."""
+    value = env_str(name, default)
+    times, _, seconds = value.partition("/")
+    numbers = [int(part) for part in (times, seconds) if part.isascii() and part.isdigit()]
+    if len(numbers) != 2 or numbers[0] < 10 or numbers[1] < 1:
+        raise ImproperlyConfigured(
+            f"{name} must be a limit of at least 10 in so many seconds, such as 1000/86400, not “{value}”."
+        )
+    return numbers[0], numbers[1]
+
+
 def env_port(name: str, default: int) -> int:
     value = env_int(name, default, least=1)
     if value > 65535:

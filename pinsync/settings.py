@@ -7,6 +7,7 @@ from pinsync.env import (
     env_bool,
     env_choice,
     env_int,
+    env_limit,
     env_list,
     env_port,
     env_redis,
@@ -192,6 +193,9 @@ PINTEREST_OAUTH_URL = env_url(
     "https://www.pinterest.com/oauth/" if PINTEREST_APP_FROM_ENV else f"{PINTEREST_SANDBOX_URL}/oauth/",
     default_path="/oauth/",
 )
+# What Pinterest allows the app: 7 writes a second and person, or 1,000 requests a day for all people together.
+PINTEREST_ACCESS = env_choice("PINTEREST_ACCESS", "standard", ("standard", "trial"))
+PINTEREST_TRIAL_LIMIT = env_limit("PINTEREST_TRIAL_LIMIT", "1000/86400")
 
 # --- Delivery -------------------------------------------------------------------------------------------------
 

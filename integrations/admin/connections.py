@@ -14,7 +14,7 @@ from django_q.tasks import async_task
 from integrations import pausing
 from integrations.admin.now import DeliveryNow
 from integrations.errors import NeedsReconnect
-from integrations.models import AdAccount, Authorization, Connection, Pace, TermsAcceptance
+from integrations.models import AdAccount, AppPace, AppRead, Authorization, Connection, Pace, TermsAcceptance
 from integrations.tokens import mark_broken
 from pinsync.staff import AgeFilter, HistoryAdmin, staff_of
 
@@ -152,7 +152,22 @@ class TermsAcceptanceAdmin(HistoryAdmin):
 
 @admin.register(Pace)
 class PaceAdmin(HistoryAdmin):
-    list_display = ("id", "partner", "partner_user_id", "slowdown", "next_slot", "blocked_until")
+    list_display = ("id", "partner", "partner_user_id", "slowdown", "next_slot", "blocked_until", "next_read")
     list_filter = ("partner",)
     finds = {"id": "pk", "user": "partner_user_id"}
     finds_first = "user"
+
+
+@admin.register(AppPace)
+class AppPaceAdmin(HistoryAdmin):
+    list_display = ("partner", "next_slot", "blocked_until", "claimed_until")
+    finds = {"partner": "pk"}
+    finds_first = "partner"
+
+
+@admin.register(AppRead)
+class AppReadAdmin(HistoryAdmin):
+    list_display = ("id", "partner", "at")
+    list_filter = ("partner",)
+    finds = {"id": "pk", "partner": "partner"}
+    finds_first = "partner"

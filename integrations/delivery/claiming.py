@@ -176,7 +176,8 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
         users=len(chosen),
         records=len(records),
         oldest_entered_at=entered_at,
-        gives_up_at=gives_up_at(entered_at),
+        # Waiting for the quota of the whole app spends nobody's 13 hours.
+        gives_up_at=gives_up_at(now if limits.rationed else entered_at),
         created_at=now,
         next_attempt_at=now,
         lease=uuid.uuid4(),

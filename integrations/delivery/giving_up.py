@@ -8,7 +8,9 @@ from django.db.models import Q, QuerySet
 
 from integrations.delivery import claiming, moving, order, settling
 from integrations.delivery.plans import by_index
+from integrations.delivery.rationing import quota_of
 from integrations.delivery.writing import writing
+from integrations.errors import RateLimited
 from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Pace
 
 log = logging.getLogger("pinsync.delivery")
@@ -29,6 +31,8 @@ def give_up(now: datetime) -> int:
         ended += settling.split_off_expired(batch, entered_before=before, reason=reason, now=now) is not None
     before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
     for audience_id, operation in _lanes_with_expired(before):
+        if _waits_for_quota(audience_id, operation):
+            continue
         try:
             while _give_up_arrivals(audience_id, operation, before - _share(spent, audience_id), now):
                 ended += 1
@@ -53,6 +57,20 @@ def _share(spent: dict[tuple[str, str], timedelta], audience_id: int) -> timedel
         return timedelta()
     link = Connection.objects.filter(ad_accounts__audiences=audience_id).first()
     return spent.get((link.partner, link.partner_user_id), timedelta()) if link else timedelta()
+
+
+def _waits_for_quota(audience_id: int, operation: str) -> bool:
+    """Return whether nothing holds a lane up but that the whole app may make so few requests."""
+    audience = Audience.objects.select_related("ad_account__connection").filter(pk=audience_id).first()
+    if audience is None or quota_of(audience.ad_account.connection.partner) is None:
+        return False
+    open_ = Batch.objects.filter(audience_id=audience_id, operation=operation, settled_at=None)
+    return (
+        audience.state == Audience.State.READY
+        and audience.ad_account.state == AdAccount.State.CONNECTED
+        and audience.ad_account.connection.may_call
+        and not open_.exclude(reason__in=("", RateLimited.code)).exists()
+    )
 
 
 def _lanes_with_expired(before: datetime) -> list[tuple[int, str]]:

@@ -9,10 +9,21 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from integrations.delivery import pacing
+from integrations.delivery import pacing, rationing
 from integrations.delivery.clock import clock_sql, greatest_sql
 from integrations.delivery.plans import by_index
-from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Lane, Operation, Pace, Tick
+from integrations.models import (
+    AdAccount,
+    AppPace,
+    Arrival,
+    Audience,
+    Batch,
+    Connection,
+    Lane,
+    Operation,
+    Pace,
+    Tick,
+)
 
 # Batches of one lane that may wait for a retry before no new ones are made: enough that one refused request does not
 # hold up the others, few enough that an outage leaves the users where they are cheap to keep.
@@ -29,7 +40,8 @@ class DueLane:
     connection_id: int
     pace_id: int
     served_at: float  # seconds since the epoch; audiences take turns by it
-    next_slot_in: float  # seconds until the partner user's next free slot
+    turn: str  # lanes with the same one share a pace: a partner user's, or the app's where it has a quota
+    next_slot_in: float  # seconds until the next free slot of that pace
     retries: bool  # a batch waits for its next attempt
     fresh: bool  # arrivals are due
 
@@ -46,14 +58,21 @@ _T = {
     "account": AdAccount._meta.db_table,
     "connection": Connection._meta.db_table,
     "pace": Pace._meta.db_table,
+    "app": AppPace._meta.db_table,
     "lane": Lane._meta.db_table,
     "tick": Tick._meta.db_table,
 }
 
 
-def _query() -> str:
+def _query(rationed: list[str]) -> str:
     clock = clock_sql()
-    next_slot = greatest_sql("COALESCE(p.next_slot, 0)", "COALESCE(p.blocked_until, 0)", clock)
+    slots = ["COALESCE(p.next_slot, 0)", "COALESCE(p.blocked_until, 0)"]
+    app = ""
+    if rationed:
+        slots += ["COALESCE(app.next_slot, 0)", "COALESCE(app.blocked_until, 0)"]
+        places = ", ".join(["%s"] * len(rationed))
+        app = f"LEFT JOIN {_T['app']} app ON app.partner = c.partner AND app.partner IN ({places})"
+    next_slot = greatest_sql(*slots, clock)
     return f"""
 WITH RECURSIVE waiting(id) AS (
     SELECT min(audience_id) FROM {_T["arrival"]}
@@ -83,6 +102,7 @@ FROM (SELECT busy.id AS audience_id, o.name AS operation, c.partner, c.id AS con
   JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
   JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
   LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
+  {app}
   LEFT JOIN {_T["lane"]} l ON l.audience_id = busy.id
   CROSS JOIN operations o
 ) lane
@@ -94,9 +114,11 @@ def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane
 
     Arrivals are due when they came before the last tick (`flushed_at`), or when a full batch of them waits.
     """
+    rationed = rationing.rationed()
     with by_index(), connection.cursor() as cursor:
         # Whether a full batch waits is asked only where nobody has waited long enough: it is a walk of that length.
-        cursor.execute(_query(), [connection.ops.adapt_datetimefield_value(flushed_at), full - 1])
+        flushed = connection.ops.adapt_datetimefield_value(flushed_at)
+        cursor.execute(_query(rationed), [flushed, full - 1, *rationed])
         rows = cursor.fetchall()
     found = []
     for audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, oldest, full_id in rows:
@@ -105,9 +127,9 @@ def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane
         retries = _reached(retry_at, now) or _reached(lease_until, now)
         fresh = failing < MOST_FAILING and (full_id is not None or _reached(oldest, flushed_at))
         if retries or fresh:
-            found.append(
-                DueLane(audience, operation, partner, conn, pace, served, max(float(slot), 0.0), retries, fresh)
-            )
+            turn = partner if partner in rationed else str(pace)
+            slot_in = max(float(slot), 0.0)
+            found.append(DueLane(audience, operation, partner, conn, pace, served, turn, slot_in, retries, fresh))
     return sorted(found, key=lambda lane: lane.order)
 
 

@@ -11,6 +11,7 @@ from integrations import registry
 class Limits:
     users: int
     records: int
+    rationed: bool = False  # the whole app has a quota: users may wait for hours before their first request
 
 
 def limits_of(partner_slug: str) -> Limits:
@@ -19,4 +20,5 @@ def limits_of(partner_slug: str) -> Limits:
     return Limits(
         users=min(partner.users_per_request, settings.USERS_PER_REQUEST or partner.users_per_request),
         records=min(partner.records_per_request, settings.RECORDS_PER_REQUEST or partner.records_per_request),
+        rationed=partner.quota is not None,
     )

@@ -1,19 +1,22 @@
 """When the next write request of a partner user may start: one row that all workers and machines share.
 
 Starts are spaced, not counted: a bucket of seven tokens lets fourteen requests into one second, spacing never does.
-The row is moved by one UPDATE, so two reservations can't get the same slot.
+The row is moved by one UPDATE, so two reservations can't get the same slot. Where the whole app has a quota, a slot of
+its own comes on top (rationing.py).
 """
 
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
 
 from integrations import registry
-from integrations.delivery.clock import clock_sql, greatest_sql
+from integrations.contract import Quota
+from integrations.delivery import rationing
+from integrations.delivery.clock import clock_sql, greatest_sql, read_clock
+from integrations.delivery.writing import writing
 from integrations.errors import RateLimited
-from integrations.models import Connection, Pace
+from integrations.models import AppPace, Connection, Pace
 
 # A start that comes later than this after its slot would crowd the next one: the slot is void, another is taken.
 # 8 starts span 7 gaps; 7 gaps less this still exceed a second (and 400 gaps less this, a minute).
@@ -26,11 +29,12 @@ ONE_SPELL = 60.0  # seconds after a limit in which the next refusal belongs to i
 RECOVERY = 0.9  # of the slowdown remains after each accepted request
 
 
-@dataclass(frozen=True)
 class TurnTooFar(Exception):
     """The next free slot is `seconds` away, further than the caller would wait."""
 
-    seconds: float
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The next slot is {seconds:.1f} s away")
+        self.seconds = seconds
 
 
 def pace_of(connection_: Connection) -> Pace:
@@ -44,16 +48,30 @@ def spacing(partner_slug: str) -> float:
     return registry.partner(partner_slug).seconds_between_writes * MARGIN
 
 
+def gap(partner_slug: str, slowdown: float = 1.0) -> float:
+    """Return the seconds between two starts that are in force: the person's, or the app's where it has a quota."""
+    quota = rationing.quota_of(partner_slug)
+    return max(spacing(partner_slug) * slowdown, rationing.gap(quota) if quota else 0.0)
+
+
 def take_turn(pace: Pace, *, at_most: float = LONGEST_WAIT) -> float:
     """Sleep until this caller's slot and return the seconds waited. Raises TurnTooFar without having waited."""
+    quota = rationing.quota_of(pace.partner)
+    latest_start = max(LATEST_START, rationing.latest_start(quota)) if quota else LATEST_START
     waited = 0.0
     while True:
-        wait = _reserve(pace, at_most=at_most)
+        wait = reserve(pace, at_most=at_most)
         slot = time.monotonic() + wait
         time.sleep(max(wait, 0))
         waited += max(wait, 0)
-        if time.monotonic() - slot <= LATEST_START:
+        if time.monotonic() - slot <= latest_start:
             return waited
+
+
+def reserve(pace: Pace, *, at_most: float) -> float:
+    """Take the next slot and return how many seconds away it is. Raises TurnTooFar, and takes none then."""
+    quota = rationing.quota_of(pace.partner)
+    return _reserve_both(pace, quota, at_most=at_most) if quota else _reserve(pace, at_most=at_most)
 
 
 def wait_for_turn(connection_: Connection, *, at_most: float = 10.0) -> Pace:
@@ -78,11 +96,13 @@ def seconds_to_next_slot(pace: Pace) -> float:
             [pace.pk],
         )
         row = cursor.fetchone()
-    return max(float(row[0]), 0.0) if row else 0.0
+    return max(float(row[0]) if row else 0.0, rationing.next_slot_in(pace.partner))
 
 
 def slow_down(pace: Pace, retry_after: timedelta | None) -> None:
     """Obey a 429: wait as long as it says; when it does not say, or asks for no wait, halve the pace."""
+    if rationing.quota_of(pace.partner) is not None:
+        rationing.block(pace.partner, retry_after or timedelta(seconds=1))  # it may be the limit of the whole app
     clock = clock_sql()
     # When a row of refusals began: users are not given up for hours in which the partner let nothing through.
     began = f"blocked_at = CASE WHEN blocked_until > {clock} - {ONE_SPELL} THEN blocked_at ELSE {clock} END"
@@ -115,7 +135,7 @@ def recover(pace: Pace) -> None:
 
 
 def _reserve(pace: Pace, *, at_most: float) -> float:
-    """Take the next slot and return how many seconds away it is."""
+    """Take the person's next slot: one statement, as this is asked for every request."""
     clock = clock_sql()
     free = greatest_sql("next_slot", "blocked_until", clock)
     gap = spacing(pace.partner)
@@ -130,3 +150,17 @@ def _reserve(pace: Pace, *, at_most: float) -> float:
     if row is None:
         raise TurnTooFar(seconds_to_next_slot(pace))
     return float(row[0])
+
+
+def _reserve_both(pace: Pace, quota: Quota, *, at_most: float) -> float:
+    """Take the next slot that both the app and the person have, and return how many seconds away it is."""
+    with writing():
+        app = rationing.hold(pace.partner)  # first, whoever takes both: so nobody waits for each other
+        person = Pace.objects.select_for_update().get(pk=pace.pk)
+        clock = read_clock()
+        slot = max(app.next_slot, app.blocked_until, person.next_slot, person.blocked_until, clock)
+        if slot - clock > at_most:
+            raise TurnTooFar(slot - clock)
+        AppPace.objects.filter(pk=app.pk).update(next_slot=slot + rationing.gap(quota), claimed_until=0)
+        Pace.objects.filter(pk=pace.pk).update(next_slot=slot + person.slowdown * spacing(pace.partner))
+    return slot - clock

@@ -15,10 +15,11 @@ from django.db import connection as database
 from django.utils import timezone
 
 from integrations import registry
-from integrations.delivery import claiming, pacing, seats, settling
+from integrations.delivery import claiming, pacing, rationing, seats, settling
 from integrations.delivery.asking import Request, noted, write_down
 from integrations.delivery.lanes import DueLane, due_lanes, flushed_at
 from integrations.delivery.limits import limits_of
+from integrations.delivery.reading import in_background, reads_of
 from integrations.errors import Follows, PartnerError, Told
 from integrations.models import AdAccount, Audience, Batch, Connection
 from integrations.tokens import with_live
@@ -48,7 +49,8 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
     def request(live: Connection) -> None:
         if audience.state == Audience.State.GONE:
             # What an audience stands on may outlive it, and would go on taking users.
-            partner.audience(live.access_token, audience.ad_account.external_id, audience.external_id or "")
+            with in_background(), reads_of(live.partner, live.partner_user_id):
+                partner.audience(live.access_token, audience.ad_account.external_id, audience.external_id or "")
         pace = pacing.pace_of(live)
         pacing.take_turn(pace)
         if not settling.keep(batch, now=clock()):
@@ -178,15 +180,23 @@ class _Drain:
         free = settings.SENDERS - len(self.at_work)
         chosen: list[DueLane] = []
         for lane in lanes:
-            if (
-                len(chosen) < free
-                and lane.next_slot_in <= LOOK_AHEAD
-                and lane.pace_id not in {c.pace_id for c in chosen}
-            ):
+            if len(chosen) < free and lane.next_slot_in <= LOOK_AHEAD and lane.turn not in {c.turn for c in chosen}:
                 chosen.append(lane)
         return chosen
 
     def _serve(self, lane: DueLane) -> bool:
+        if rationing.quota_of(lane.partner) is None:
+            return self._claim_and_send(lane)
+        lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD)
+        if lease is None:
+            self.claiming.discard(lane.audience_id)
+            return False
+        try:
+            return self._claim_and_send(lane)
+        finally:
+            rationing.release(lane.partner, lease)
+
+    def _claim_and_send(self, lane: DueLane) -> bool:
         claimed = self._claim(lane)
         if claimed is None:
             return False

@@ -179,6 +179,7 @@ class Migration(migrations.Migration):
                 ('partner', models.CharField(max_length=30)),
                 ('partner_user_id', models.CharField(max_length=40)),
                 ('next_slot', models.FloatField(default=0)),
+                ('next_read', models.FloatField(default=0)),
                 ('slowdown', models.FloatField(default=1)),
                 ('blocked_until', models.FloatField(default=0)),
                 ('blocked_at', models.FloatField(default=0)),
@@ -246,6 +247,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'deliveries',
+            },
+        ),
+        migrations.CreateModel(
+            name='AppPace',
+            fields=[
+                ('partner', models.CharField(max_length=30, primary_key=True, serialize=False)),
+                ('next_slot', models.FloatField(default=0)),
+                ('blocked_until', models.FloatField(default=0)),
+                ('claimed_until', models.FloatField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AppRead',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('partner', models.CharField(max_length=30)),
+                ('at', models.FloatField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['partner', 'at'], name='app_read_by_time')],
             },
         ),
         migrations.CreateModel(

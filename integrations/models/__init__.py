@@ -1,5 +1,13 @@
 from integrations.models.audience import Audience, Lane
-from integrations.models.connection import AdAccount, Authorization, Connection, Pace, TermsAcceptance
+from integrations.models.connection import (
+    AdAccount,
+    AppPace,
+    AppRead,
+    Authorization,
+    Connection,
+    Pace,
+    TermsAcceptance,
+)
 from integrations.models.delivery import (
     Arrival,
     Attempt,
@@ -15,6 +23,8 @@ from integrations.models.worker import Heartbeat, Seat, Tick
 
 __all__ = [
     "AdAccount",
+    "AppPace",
+    "AppRead",
     "Arrival",
     "Attempt",
     "Audience",

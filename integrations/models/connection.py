@@ -130,14 +130,15 @@ class Authorization(models.Model):
 
 
 class Pace(models.Model):
-    """When the next write request of one partner user may start, over all workspaces, workers and machines.
+    """When the next request of one partner user may start, over all workspaces, workers and machines.
 
     Times are seconds since the epoch (the database's clock on PostgreSQL): pacing.py does arithmetic on them in SQL.
     """
 
     partner = models.CharField(max_length=30)
     partner_user_id = models.CharField(max_length=40)
-    next_slot = models.FloatField(default=0)
+    next_slot = models.FloatField(default=0)  # of a write
+    next_read = models.FloatField(default=0)
     slowdown = models.FloatField(default=1)  # ≥ 1; learned from 429s, forgotten step by step
     blocked_until = models.FloatField(default=0)  # a 429 said so
     blocked_at = models.FloatField(default=0)  # when that and the refusals right before it began
@@ -150,3 +151,34 @@ class Pace(models.Model):
 
     def __str__(self) -> str:
         return f"Pace of {self.partner} user {self.partner_user_id}"
+
+
+class AppPace(models.Model):
+    """When the next write request of our whole app may start, at a partner with a quota (contract.Quota).
+
+    Times are as in Pace. The row is also what whoever counts reads holds meanwhile.
+    """
+
+    partner = models.CharField(max_length=30, primary_key=True)
+    next_slot = models.FloatField(default=0)
+    blocked_until = models.FloatField(default=0)  # a 429 said so
+    claimed_until = models.FloatField(default=0)  # somebody makes a batch for the next slot
+
+    def __str__(self) -> str:
+        return f"Pace of our app at {self.partner}"
+
+
+class AppRead(models.Model):
+    """One request of our app that spent some of a partner's quota and was no write; kept until it no longer counts.
+
+    Writes are not written down: they are spaced so that they never use more than their share.
+    """
+
+    partner = models.CharField(max_length=30)
+    at = models.FloatField()  # seconds since the epoch
+
+    class Meta:
+        indexes = (models.Index(fields=("partner", "at"), name="app_read_by_time"),)
+
+    def __str__(self) -> str:
+        return f"Read {self.pk} at {self.partner}"

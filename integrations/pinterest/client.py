@@ -19,9 +19,11 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from integrations import errors
+from integrations.contract import Errand, door
 from integrations.pinterest import limits
 from integrations.pinterest.answers import About, Came, meaning
 
+SLUG = "pinterest"
 LONGEST_WAIT = timedelta(days=1)  # a Retry-After beyond it is taken for nonsense and cut
 EPOCH_FROM = 1_000_000_000  # an X-RateLimit-Reset this large is a moment, a smaller one a number of seconds
 
@@ -71,9 +73,10 @@ def call(
 ) -> tuple[int, dict[str, Any]]:
     """Send one request and return its status and the JSON object of the answer ({} where none is due).
 
-    Waits up to 5 s for a connection and 30 s for an answer. Raises PartnerError.
+    Waits up to 2 s at the door, 5 s for a connection and 30 s for an answer. Raises PartnerError.
     """
     what = f"{method} of {about.value}"
+    door.leave(SLUG, _errand(method, about))
     try:
         response = session().request(
             method,
@@ -117,6 +120,12 @@ def pages(path: str, about: About, auth: AuthBase, params: Mapping[str, str] | N
         if not isinstance(bookmark, str) or bookmark in seen:
             raise errors.Unavailable(f"A list of {about.value} does not end")
         seen.add(bookmark)
+
+
+def _errand(method: str, about: About) -> Errand:
+    if about in (About.CONSENT, About.REFRESH, About.REVOCATION):
+        return "token"
+    return "read" if method == "GET" else "write"
 
 
 def _object(response: requests.Response) -> dict[str, Any] | None:

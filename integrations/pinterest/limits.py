@@ -7,6 +7,14 @@ WRITES_PER_SECOND = 7
 WRITES_PER_MINUTE = 400
 SECONDS_BETWEEN_WRITES = 0.150  # between the starts of two requests: never more than 7 a second, 400 a minute
 
+# Source: Pinterest API rate limits, category ads_read, counted per Pinterest user and app; read 2026-11
+READS_PER_MINUTE = 1_000
+SECONDS_BETWEEN_READS = 0.065  # 60 s / 1,000, and room for starts that are late
+
+# Source: Pinterest API rate limits, universal limit of apps with trial access: 1,000 requests a day for the whole app,
+# of whatever category; read 2026-11. The figures are in the settings (PINTEREST_TRIAL_LIMIT).
+TRIAL = "Trial access"
+
 # Source: Pinterest, customer list requirements, and the partner guidelines for audience syncs; read 2026-11.
 # Pinterest sees records, not users, so the strict reading holds for both.
 USERS_PER_REQUEST = 1_900

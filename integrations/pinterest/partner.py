@@ -21,12 +21,13 @@ from integrations.contract import (
     OperationName,
     PartnerUser,
     Playground,
+    Quota,
     Receipt,
     Tokens,
 )
 from integrations.pinterest import limits, oauth
 from integrations.pinterest.answers import About, Came, meaning
-from integrations.pinterest.client import Bearer, call, pages
+from integrations.pinterest.client import SLUG, Bearer, call, pages
 from integrations.pinterest.playground import PinterestSandbox
 
 OPERATIONS: dict[OperationName, str] = {"add": "ADD", "remove": "REMOVE"}
@@ -38,7 +39,7 @@ _RECORD = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}")
 
 
 class Pinterest(AudiencePartner):
-    slug = "pinterest"
+    slug = SLUG
     name = "Pinterest"
     tagline = "Add users to Pinterest audiences as they move through a Canvas, and take them out again."
     terms = (
@@ -56,9 +57,18 @@ class Pinterest(AudiencePartner):
     users_per_request = limits.USERS_PER_REQUEST
     records_per_request = limits.RECORDS_PER_REQUEST
     seconds_between_writes = limits.SECONDS_BETWEEN_WRITES
+    seconds_between_reads = limits.SECONDS_BETWEEN_READS
     longest_name = limits.LONGEST_NAME
     smallest_reported_size = limits.SMALLEST_REPORTED_SIZE
     refresh_before = limits.REFRESH_BEFORE
+
+    @property
+    def quota(self) -> Quota | None:
+        """Return the limit of an app with trial access."""
+        if settings.PINTEREST_ACCESS != "trial":
+            return None
+        calls, seconds = settings.PINTEREST_TRIAL_LIMIT
+        return Quota(name=limits.TRIAL, calls=calls, seconds=seconds)
 
     # -- consent and tokens
 

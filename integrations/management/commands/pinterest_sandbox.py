@@ -30,6 +30,18 @@ class Command(BaseCommand):
         parser.add_argument("--records-per-request", type=int, default=facts.RECORDS_PER_REQUEST)
         parser.add_argument("--requests-per-second", type=int, default=facts.WRITES_PER_SECOND)
         parser.add_argument("--requests-per-minute", type=int, default=facts.WRITES_PER_MINUTE)
+        parser.add_argument(
+            "--access",
+            choices=("standard", "trial"),
+            default=environ.get("PINTEREST_ACCESS") or "standard",
+            help="trial: 1,000 requests a day for the whole app",
+        )
+        parser.add_argument(
+            "--trial-limit",
+            type=_limit,
+            default=environ.get("PINTEREST_TRIAL_LIMIT") or f"{facts.TRIAL_CALLS}/{facts.TRIAL_SECONDS}",
+            help="requests and seconds of trial access; a shorter day is easier to watch",
+        )
         parser.add_argument("--app-id", default=facts.APP_ID)
         parser.add_argument("--app-secret", default=facts.APP_SECRET)
         parser.add_argument("--more-people", type=int, default=0, help="Pinterest users person_1, person_2 and so on")
@@ -37,7 +49,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
+        calls, seconds = options["trial_limit"]
         limits = Limits(
+            trial_calls=calls if options["access"] == "trial" else None,
+            trial_seconds=seconds,
             records_per_request=options["records_per_request"],
             writes_per_second=options["requests_per_second"],
             writes_per_minute=options["requests_per_minute"],
@@ -61,6 +76,14 @@ class Command(BaseCommand):
             raise CommandError(f"{problem} Move the file away to start anew.") from None
         except OSError as problem:
             raise CommandError(f"Cannot serve at {host}:{port}: {problem.strerror}.") from None
+
+
+def _limit(text: str) -> tuple[int, float]:
+    calls, _, seconds = text.partition("/")
+    limit = int(calls), float(seconds)
+    if min(limit) < 1:
+        raise ValueError
+    return limit
 
 
 def _is_loopback(host: str) -> bool:

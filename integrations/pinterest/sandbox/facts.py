@@ -10,7 +10,9 @@ DAY = 24 * HOUR
 RECORDS_PER_REQUEST = 1_900
 WRITES_PER_SECOND = 7  # ads_write calls of one Pinterest user, over all its tokens
 WRITES_PER_MINUTE = 400
-READS_PER_MINUTE = 1_000  # the sandbox's choice, for every other category
+READS_PER_MINUTE = 1_000  # ads_read; the sandbox takes the same for every other category
+TRIAL_CALLS = 1_000  # of an app with trial access, all people and categories together, in:
+TRIAL_SECONDS = DAY
 
 ACCESS_TOKEN_SECONDS = 30 * DAY
 REFRESH_TOKEN_SECONDS = 60 * DAY

@@ -75,7 +75,8 @@ def admit(request: SandboxRequest, caller: str, category: str) -> None:
         if storm.parameters["only_reset"]:
             request.rate_headers.pop("Retry-After", None)
     else:
-        verdict = request.sandbox.windows.admit(caller, category, request.arrival.monotonic)
+        day = request.sandbox.clock.now()
+        verdict = request.sandbox.windows.admit(caller, category, request.arrival.monotonic, day=day)
         request.rate_headers = verdict.headers()
     if not verdict.allowed:
         raise Refusal(429, 8, "You have exceeded your rate limit. Try again later.")
@@ -92,7 +93,8 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
     Raises AnswerDropped if the connection is to close without an answer.
     """
     sandbox, faults = request.sandbox, request.sandbox.faults
-    request.rate_headers = sandbox.windows.admit("", "", request.arrival.monotonic, count=False).headers()
+    verdict = sandbox.windows.admit("", "", request.arrival.monotonic, day=sandbox.clock.now(), count=False)
+    request.rate_headers = verdict.headers()
     if faults.take("cut", request.path):
         request.log.fault = "cut"
         sandbox.log_request(request, 0)

@@ -1,4 +1,7 @@
-"""Pinterest's request limits: sliding windows per Pinterest user and category, over all of the user's tokens."""
+"""Pinterest's request limits: sliding windows per Pinterest user and category, over all of the user's tokens.
+
+An app with trial access has one more window, for all of its people and categories together.
+"""
 
 import math
 import threading
@@ -10,12 +13,14 @@ from . import facts
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one Pinterest user may send."""
+    """How much one Pinterest user may send; with trial access, how much the whole app."""
 
     records_per_request: int = facts.RECORDS_PER_REQUEST
     writes_per_second: int = facts.WRITES_PER_SECOND
     writes_per_minute: int = facts.WRITES_PER_MINUTE
     reads_per_minute: int = facts.READS_PER_MINUTE
+    trial_calls: int | None = None  # None: the app has standard access
+    trial_seconds: float = facts.TRIAL_SECONDS
 
     def windows(self, category: str) -> tuple[tuple[float, int], ...]:
         """Return (seconds, requests) of every window that holds for a category."""
@@ -45,33 +50,49 @@ class Verdict:
 
 
 class Windows:
-    """The requests of the last minute, by user and category. A refused request takes no room."""
+    """The requests that still count, by user and category, and those of the app. A refused one takes no room."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lock = threading.Lock()
         self.arrivals: dict[tuple[str, str], list[float]] = {}
+        self.of_app: list[float] = []
 
-    def admit(self, user: str, category: str, arrived: float, *, count: bool = True) -> Verdict:
+    def admit(
+        self, user: str, category: str, arrived: float, *, day: float | None = None, count: bool = True
+    ) -> Verdict:
         """Decide on a request that arrived at a moment of the monotonic clock; count it if it passes.
 
         A window reaches back from that moment, not including its far end: the 8th request in a second is refused,
-        one exactly a second after the first passes.
+        one exactly a second after the first passes. The app's window counts by `day`, a clock that may jump.
         """
         with self.lock:
-            times = self.arrivals.setdefault((user, category), [])
-            windows = self.limits.windows(category)
-            longest = max(seconds for seconds, _ in windows)
-            del times[: bisect_right(times, arrived - longest)]
-            waits = [_wait(times, arrived, seconds, limit) for seconds, limit in windows]
-            if count and not any(waits):
-                insort(times, arrived)
-            return _verdict(times, arrived, windows, waits)
+            tables = [(self.arrivals.setdefault((user, category), []), arrived, self.limits.windows(category))]
+            if self.limits.trial_calls is not None:
+                app = ((self.limits.trial_seconds, self.limits.trial_calls),)
+                tables.append((self.of_app, arrived if day is None else day, app))
+            for times, moment, windows in tables:
+                del times[: bisect_right(times, moment - max(seconds for seconds, _ in windows))]
+            waits = [
+                [_wait(times, moment, seconds, limit) for seconds, limit in windows]
+                for times, moment, windows in tables
+            ]
+            if count and not any(map(any, waits)):
+                for times, moment, _ in tables:
+                    insort(times, moment)
+            verdicts = [_verdict(*table, wait) for table, wait in zip(tables, waits, strict=True)]
+            return max(verdicts, key=lambda verdict: (verdict.retry_after, -verdict.remaining))
+
+    def used_of_app(self, day: float) -> int:
+        """Return how many requests count in the app's window now."""
+        with self.lock:
+            return len(self.of_app) - bisect_right(self.of_app, day - self.limits.trial_seconds)
 
     def clear(self) -> None:
         """Forget every request."""
         with self.lock:
             self.arrivals.clear()
+            self.of_app.clear()
 
 
 def _wait(times: list[float], arrived: float, seconds: float, limit: int) -> float:

@@ -58,6 +58,8 @@ def health(request: SandboxRequest) -> JsonResponse:
             "faults": len(sandbox.faults.active()),
             "jumped_hours": sandbox.clock.jumped_hours,
             "app_id": sandbox.app.id,
+            "trial_calls": sandbox.limits.trial_calls,
+            "trial_calls_used": sandbox.windows.used_of_app(sandbox.clock.now()),
         }
     )
 

@@ -12,6 +12,7 @@ from ..audiences import Audience
 from ..breaking import break_on_purpose
 from ..catalogue import BY_NAME, KINDS, BadFault
 from ..errors import not_found
+from ..facts import HOUR
 from ..faults import Fault
 from ..pages import HERE, render
 from ..people import AD_ACCOUNTS, AdAccount
@@ -123,11 +124,27 @@ def control_panel(request: SandboxRequest, told: str = "", problem: str = "") ->
             "ad_accounts": list(sandbox.world.ad_accounts.values()),
             "now": _moment(sandbox.clock.now()),
             "jumped": f"{sandbox.clock.jumped_hours:g}" if sandbox.clock.jumped_hours else "",
+            "trial": _trial(request),
             "told": told or request.GET.get("told", ""),
             "problem": problem,
         },
         status=400 if problem else 200,
     )
+
+
+def _trial(request: SandboxRequest) -> dict[str, str] | None:
+    """Return what an app with trial access has used of its day; None with standard access."""
+    sandbox = request.sandbox
+    if sandbox.limits.trial_calls is None:
+        return None
+    used = sandbox.windows.used_of_app(sandbox.clock.now())
+    hours = f"{sandbox.limits.trial_seconds / HOUR:g} hours"
+    seconds = sandbox.limits.trial_seconds
+    return {
+        "used": _number(used),
+        "limit": _number(sandbox.limits.trial_calls),
+        "span": hours if seconds >= HOUR else f"{seconds:g} seconds",
+    }
 
 
 def _details(fault: Fault, now: float) -> str:
