@@ -16,8 +16,10 @@ from django_q.tasks import async_task
 from canvas import journeys
 from canvas.models import Canvas, Step
 from canvas.steps import kind_of
-from integrations import registry
+from integrations.delivery import forecast
+from integrations.delivery.forecast import Outlook
 from integrations.delivery.limits import limits_of
+from integrations.models import AudienceSync, Connection
 from integrations.problems import Problem
 from pinsync.profiles.filters import FilterError
 from pinsync.profiles.matching import MatchField
@@ -46,13 +48,14 @@ class WrongState(Exception):
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a launch now would mean for one sync step. `seconds` at the partner's limit, if nobody else sends."""
+    """What a launch now would mean for one sync step. `seconds` at the pace in force, if nobody else sends."""
 
     step: Step
     users: int
     records: int
     requests: int
     seconds: float
+    outlook: Outlook | None  # where the partner rations our whole app: with all that waits already
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,24 @@ def preview(canvas: Canvas, now: datetime) -> Preview:
         limits = limits_of(step.sync.partner)
         # As full as the users' records allow: whichever limit is reached first decides.
         requests = max(-(-sendable // limits.users), -(-records // limits.records))
-        pace = registry.partner(step.sync.partner).seconds_between_writes
-        forecasts.append(Forecast(step, sendable, records, requests, requests * pace))
+        forecasts.append(_forecast(step, step.sync, sendable, records, requests, now))
     return Preview(coverage["total"], coverage, forecasts)
+
+
+def _forecast(step: Step, sync: AudienceSync, users: int, records: int, requests: int, now: datetime) -> Forecast:
+    connection = Connection.objects.filter(workspace=sync.workspace_id, partner=sync.partner).first()
+    slot = forecast.next_slot_in(connection) if connection else 0.0
+    seconds = forecast.seconds_until_sent(sync.partner, requests, next_slot_in=slot)
+    ours = forecast.Line(sync.audience_id or 0, sync.operation, connection.pk if connection else 0, requests)
+    lane = (ours.audience_id, ours.operation)
+    outlook = forecast.outlook(
+        sync.partner,
+        lambda line: (line.audience_id, line.operation) == lane,
+        now=now,
+        next_slot_in=slot,
+        more=[ours] if requests else [],
+    )
+    return Forecast(step, users, records, requests, seconds, outlook)
 
 
 def launch(canvas: Canvas, user: User | None, now: datetime) -> None:

@@ -13,9 +13,9 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django_q.models import OrmQ
 
 from integrations import registry
-from integrations.delivery import pacing
+from integrations.contract import Quota
+from integrations.delivery import forecast, rationing
 from integrations.delivery.clock import read_clock
-from integrations.delivery.limits import limits_of
 from integrations.models import (
     AdAccount,
     Arrival,
@@ -62,6 +62,19 @@ class PaceNow:
     @property
     def partner(self) -> str:
         return registry.name_of(self.pace.partner)
+
+
+@dataclass(frozen=True)
+class AppNow:
+    """Our app at a partner that has a quota of it: everybody's requests together."""
+
+    partner: str  # its name
+    quota: Quota
+    seconds_between_writes: float
+    next_slot_in: float  # seconds
+    requests: int  # that wait, of all workspaces
+    last_in: float | None  # seconds until the last of them is sent
+    reads_left: int  # that people may still make; they come back as the window moves on
 
 
 @dataclass(frozen=True)
@@ -135,10 +148,11 @@ def paces(now: datetime) -> list[PaceNow]:
     clock = read_clock()
     found = []
     known = [partner.slug for partner in registry.partners()]
+    of_app = {slug: rationing.next_slot_in(slug) for slug in rationing.rationed()}
     for pace in Pace.objects.filter(partner__in=known).order_by("partner", "partner_user_id"):
         person = (pace.partner, pace.partner_user_id)
         outcomes = used.get(person, Counter())
-        next_slot_in = max(pace.next_slot - clock, pace.blocked_until - clock, 0.0)
+        next_slot_in = max(pace.next_slot - clock, pace.blocked_until - clock, of_app.get(pace.partner, 0.0))
         found.append(
             PaceNow(
                 pace=pace,
@@ -147,7 +161,34 @@ def paces(now: datetime) -> list[PaceNow]:
                 requests=sum(outcomes.values()),
                 rate_limited=outcomes["rate_limited"],
                 pending=waiting[person],
-                drain_seconds=_drain(pace, waiting[person], next_slot_in),
+                drain_seconds=forecast.seconds_until_sent(
+                    pace.partner,
+                    forecast.requests_for(pace.partner, waiting[person]),
+                    next_slot_in=next_slot_in,
+                    slowdown=pace.slowdown,
+                ),
+            )
+        )
+    return found
+
+
+def apps(now: datetime) -> list[AppNow]:
+    """Return what is rationed, and when all that waits is sent."""
+    found = []
+    for partner in registry.partners():
+        if partner.quota is None:
+            continue
+        slot = rationing.next_slot_in(partner.slug)
+        outlook = forecast.outlook(partner.slug, lambda line: True, now=now, next_slot_in=slot)
+        found.append(
+            AppNow(
+                partner=partner.name,
+                quota=partner.quota,
+                seconds_between_writes=rationing.gap(partner.quota),
+                next_slot_in=slot,
+                requests=outlook.requests if outlook else 0,
+                last_in=outlook.seconds if outlook else None,
+                reads_left=rationing.reads_left(partner.slug, partner.quota),
             )
         )
     return found
@@ -222,13 +263,6 @@ def pending_by_connection() -> dict[int, int]:
     """Return how many users are pending for each connection, where there are any."""
     rows = SyncTotals.objects.filter(pending__gt=0, sync__audience__isnull=False).order_by()
     return dict(rows.values_list("sync__audience__ad_account__connection").annotate(users=Sum("pending")))
-
-
-def _drain(pace: Pace, pending: int, next_slot_in: float) -> float:
-    if not pending:
-        return 0.0
-    requests = -(-pending // limits_of(pace.partner).users)
-    return next_slot_in + (requests - 1) * pacing.spacing(pace.partner) * pace.slowdown
 
 
 # The first row of every lane, found by skipping through the index of the waiting table.

@@ -13,9 +13,9 @@ from canvas.analytics import streams
 from canvas.analytics.figures import Metrics
 from canvas.models import Step
 from integrations import registry
-from integrations.delivery import pacing
+from integrations.delivery import forecast, pacing, rationing
 from integrations.delivery.clock import read_clock
-from integrations.delivery.limits import limits_of
+from integrations.delivery.forecast import Outlook
 from integrations.models import Arrival, Attempt, Audience, AudienceSync, Batch, Connection, Delivery, Pace, Tick
 from integrations.reasons import Reason, reason
 
@@ -30,11 +30,12 @@ class Flow:
     audience: Audience | None
     smallest_size: int  # below this the partner hides an audience's size
     requests: int  # of this partner user in the last minute, for all of their audiences
-    requests_allowed: int  # in a minute
+    requests_allowed: int  # in a minute, at the pace in force
     waits: float | None  # since when the user waits who waits longest
     next_request: float | None
     rate_limited: bool
-    drained: float | None  # at full pace, if nobody else sends
+    drained: float | None  # at the pace in force, if nobody else sends
+    outlook: Outlook | None  # where the partner rations our whole app: when the last of these users is sent
     held_up_by: Reason | None  # why the last request for those who wait failed
     is_stopped: bool  # no call may be made: the connection is broken, paused or gone
 
@@ -56,14 +57,39 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
         audience=sync.audience,
         smallest_size=partner.smallest_reported_size,
         requests=_requests(connection, now),
-        requests_allowed=round(60 / partner.seconds_between_writes),
+        requests_allowed=round(60 / partner.seconds_between_writes) if partner.seconds_between_writes else 0,
         waits=_seconds(now, [batch.oldest_entered_at for batch in open_] + ([oldest] if oldest else [])),
         next_request=max(slot, _next_try(open_, oldest, now)) if figures.pending and may_call else None,
         rate_limited=rate_limited or (failing is not None and failing.reason == "rate_limited"),
-        drained=_drained(connection, figures.pending, sync.partner) if figures.pending and may_call else None,
+        drained=_drained(connection, figures.pending, slot) if figures.pending and may_call and connection else None,
+        outlook=_outlook(sync, now, slot) if figures.pending and may_call else None,
         held_up_by=reason(failing.reason, partner.name) if failing else None,
         is_stopped=not may_call,
     )
+
+
+@dataclass(frozen=True)
+class Note:
+    """The one line below a card's figures: why its users wait longer than a batch takes."""
+
+    rate_limited: float | None  # seconds until the next request, when the partner asked for fewer
+    outlook: Outlook | None
+
+
+def note_of(step: Step, figures: Metrics, now: datetime) -> Note | None:
+    """Return what to say below a card; None where nobody waits, or nothing but the pace is to be waited for."""
+    sync = step.sync
+    if sync is None or not figures.pending or sync.partner not in {partner.slug for partner in registry.partners()}:
+        return None
+    connection = Connection.objects.filter(workspace=sync.workspace_id, partner=sync.partner).first()
+    if connection is None or not connection.may_call:
+        return None
+    slot, is_blocked = _slot(connection)
+    refused = Batch.objects.filter(audience=sync.audience_id, settled_at=None, reason="rate_limited")
+    next_try = refused.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first()
+    wait = max(slot, (next_try - now).total_seconds() if next_try else 0.0) if is_blocked or next_try else None
+    outlook = _outlook(sync, now, slot)
+    return None if wait is None and outlook is None else Note(wait, outlook)
 
 
 def _open_batches(sync: AudienceSync) -> list[Batch]:
@@ -101,7 +127,8 @@ def _slot(connection: Connection | None) -> tuple[float, bool]:
     pace = _pace(connection)
     if pace is None:
         return 0.0, False
-    return pacing.seconds_to_next_slot(pace), pace.blocked_until > read_clock()
+    blocked_until = max(pace.blocked_until, rationing.blocked_until(pace.partner))
+    return pacing.seconds_to_next_slot(pace), blocked_until > read_clock()
 
 
 def _next_try(open_: list[Batch], oldest: datetime | None, now: datetime) -> float:
@@ -123,7 +150,20 @@ def _requests(connection: Connection | None, now: datetime) -> int:
     return Attempt.objects.filter(started_at__gt=now - MINUTE, started_at__lte=now, **same_user).count()
 
 
-def _drained(connection: Connection | None, pending: int, partner: str) -> float:
+def _drained(connection: Connection, pending: int, next_slot_in: float) -> float:
     pace = _pace(connection)
-    requests = -(-pending // limits_of(partner).users)
-    return requests * pacing.spacing(partner) * (pace.slowdown if pace else 1.0)
+    return forecast.seconds_until_sent(
+        connection.partner,
+        forecast.requests_for(connection.partner, pending),
+        next_slot_in=next_slot_in,
+        slowdown=pace.slowdown if pace else 1.0,
+    )
+
+
+def _outlook(sync: AudienceSync, now: datetime, next_slot_in: float) -> Outlook | None:
+    return forecast.outlook(
+        sync.partner,
+        lambda line: (line.audience_id, line.operation) == (sync.audience_id, sync.operation),
+        now=now,
+        next_slot_in=next_slot_in,
+    )

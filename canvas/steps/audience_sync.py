@@ -14,11 +14,13 @@ from canvas.forms.audience_sync import AudienceSyncForm, filled_in, saved
 from canvas.models import Step
 from canvas.steps.base import Editor, Notice, PassingKind
 from integrations import audiences, registry
-from integrations.delivery import entering
-from integrations.errors import PartnerError
+from integrations.delivery import entering, forecast
+from integrations.errors import PartnerError, RateLimited
+from integrations.limits_said import limit_sentence
 from integrations.models import AdAccount, Audience, AudienceSync
 from integrations.problems import Problem
 from integrations.reasons import reason
+from integrations.templatetags.durations import duration
 from pinsync.profiles.matching import LABELS, MatchField
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import User
@@ -74,7 +76,7 @@ class AudienceSyncKind(PassingKind):
         except audiences.CannotCreate as refusal:
             form.add_error("audience_text", str(refusal))
             return Editor(form, notice=Notice(_failed(name), good=False))
-        if audience.state == Audience.State.READY:
+        if audience.state in (Audience.State.READY, Audience.State.CREATING):
             form.adopt(ad_account, audience)
         return Editor(AudienceSyncForm(step, initial=filled_in(step, data, audience)), notice=_notice(audience))
 
@@ -119,6 +121,10 @@ def _notice(audience: Audience) -> Notice:
     if audience.state == Audience.State.READY:
         said = _("The audience “%(name)s” was created (id %(id)s). Nothing flows to it before launch.")
         return Notice(said % {"name": audience.name, "id": audience.external_id})
+    if audience.state == Audience.State.CREATING:
+        said = _("The audience “%(name)s” is being created: its turn for a request comes in about %(time)s.")
+        wait = duration(forecast.next_slot_in(audience.ad_account.connection))
+        return Notice(said % {"name": audience.name, "time": wait})
     why = reason(audience.failure, registry.name_of(audience.ad_account.connection.partner))
     return Notice(f"{_failed(audience.name)} {why.name}: {why.cause} {why.way_out}", good=False)
 
@@ -129,6 +135,9 @@ def _refreshed(ad_account: AdAccount, now: datetime) -> Notice:
     except PartnerError as error:
         why = reason(error.code, registry.name_of(ad_account.connection.partner))
         said = _("The audiences could not be read again; the list is the copy from before. %(cause)s")
+        if isinstance(error, RateLimited):
+            when = limit_sentence(registry.partner(ad_account.connection.partner), error)
+            return Notice(said % {"cause": when}, good=False)
         return Notice(said % {"cause": why.cause}, good=False)
     return Notice(ngettext("%(count)s audience read.", "%(count)s audiences read.", count) % {"count": count})
 

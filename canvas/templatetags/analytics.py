@@ -6,6 +6,7 @@ from django import template
 from django.utils import timezone
 
 from canvas.analytics.figures import StepFigures, read
+from canvas.analytics.flow import Note, note_of
 from canvas.models import Step
 
 register = template.Library()
@@ -23,6 +24,12 @@ TONES = {
 def figures(step: Step) -> StepFigures:
     """Return a step's figures, which came with it; asks the database nothing."""
     return StepFigures(step, read(step))
+
+
+@register.filter
+def note(found: StepFigures) -> Note | None:
+    """Return what keeps the step's users waiting, where that is more than their turn."""
+    return note_of(found.step, found.metrics, timezone.now())
 
 
 @register.filter

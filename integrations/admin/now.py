@@ -45,6 +45,7 @@ class DeliveryNow(admin.ModelAdmin):
             "users": running.users_by_state(),
             "batches": running.batches_by_state(),
             "paces": running.paces(now),
+            "apps": running.apps(now),
             "connections": connections,
             "troubles": running.recent_troubles(now),
             "errored": [(reason(code, _("Partner")), users) for code, users in running.errored_by_reason().items()],

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from integrations import connecting, registry
 from integrations.contract import AudiencePartner
-from integrations.errors import AccessLost, NeedsReconnect, PartnerError
+from integrations.errors import AccessLost, NeedsReconnect, PartnerError, RateLimited
+from integrations.limits_said import limit_sentence
 from integrations.models import AdAccount, Connection
 from pinsync.middleware import POLICY
 from pinsync.workspaces.models import Workspace
@@ -61,6 +62,9 @@ def say_why(request: HttpRequest, partner: AudiencePartner, problem: PartnerErro
         sentence = _("{partner} refuses the token. Reconnect below.")
     elif isinstance(problem, AccessLost):
         sentence = _("{partner} gives the connected person no access there.")
+    elif isinstance(problem, RateLimited):
+        messages.error(request, limit_sentence(partner, problem))
+        return
     else:
         sentence = _("{partner} does not answer just now. Nothing was changed; try again in a few minutes.")
     messages.error(request, sentence.format(partner=partner.name))

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from integrations import connecting, consenting, registry, usage
 from integrations.contract import AudiencePartner
+from integrations.delivery import forecast
 from integrations.forms import TermsForm
 from integrations.models import AdAccount, Connection
 from integrations.reasons import reason
@@ -68,6 +69,7 @@ def show(
     if connection and is_live:
         context["ad_accounts"] = list(connection.ad_accounts.exclude(state=AdAccount.State.AVAILABLE))
         context["canvases"] = [found for found in usage.of(connection) if found.active]
+        context["standing"] = forecast.standing(connection, timezone.now())
         context["reason"] = reason(connection.broken_code, partner.name) if connection.broken_code else None
     response = render(request, "integrations/partner.html", context, status=status)
     return let_forms_lead_to(response, partner)

@@ -70,7 +70,7 @@ def test_flow_says_how_long_the_longest_waits_and_how_many_requests_are_used(lau
     assert flow.waits == 30 * 60
     assert flow.held_up_by.code == "partner_unavailable"
     assert (flow.requests, flow.requests_allowed) == (0, 400)
-    assert flow.drained == pytest.approx(partner.seconds_between_writes, rel=0.01)
+    assert flow.drained == 0  # one request, which may start now
     assert not flow.is_stopped
     assert flow_of(step, metrics(step), NOON + timedelta(seconds=2)).requests == Attempt.objects.count() == 3
 
