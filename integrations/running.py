@@ -285,7 +285,7 @@ JOIN {AdAccount._meta.db_table} t ON t.id = u.ad_account_id
 
 def _oldest_by_connection() -> dict[int, datetime]:
     """Return when the user entered who has waited longest for each connection."""
-    open_ = Batch.objects.filter(settled_at=None, state__in=Batch.OPEN).order_by()
+    open_ = Batch.objects.filter(settled_at=None, state__in=Batch.OPEN, is_correction=False).order_by()
     found: dict[int, datetime] = dict(
         open_.values_list("audience__ad_account__connection").annotate(oldest=Min("oldest_entered_at"))
     )

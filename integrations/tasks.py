@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from integrations import telling, upkeep
-from integrations.delivery import giving_up, sending, worker
+from integrations.delivery import correcting, giving_up, sending, worker
 
 DELIVER_SECONDS = 20.0  # less than the queue's timeout of 60 s by more than the longest request
 
@@ -17,8 +17,9 @@ def deliver() -> None:
 
 
 def tick() -> None:
-    """What every tick does for users: give up those whose time is over, and deliver."""
+    """What every tick does for users: give up those whose time is over, follow changed data, and deliver."""
     giving_up.give_up(timezone.now())
+    correcting.follow(timezone.now())
     deliver()
 
 

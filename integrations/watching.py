@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Count
 
 from integrations import running
+from integrations.delivery import correcting
 from integrations.delivery.worker import MOST_WAITING
 from integrations.models import Connection
 from pinsync.health import Finding
@@ -49,6 +50,7 @@ def gauges(now: datetime) -> Iterator[Gauge]:
         "state",
         running.batches_by_state(),
     )
+    yield _one("pinsync_corrections", "Records of users whose data changed that wait.", correcting.waiting())
     yield _one(
         "pinsync_oldest_pending_seconds",
         "Seconds since the user entered who has waited longest; 0 when nobody waits.",

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from integrations import registry
-from integrations.delivery import claiming, giving_up, sending
+from integrations.delivery import claiming, correcting, giving_up, sending
 from integrations.delivery.entering import enter
 from integrations.delivery.lanes import due_lanes
 from integrations.delivery.limits import limits_of
@@ -73,6 +73,7 @@ def deliver(now: datetime | None = None, *, rounds: int = 200) -> int:
     for _ in range(rounds):
         moment = timezone.now() + ahead
         giving_up.give_up(moment)
+        correcting.follow(moment)
         full = min(limits_of(partner.slug).users for partner in registry.partners())
         progress = False
         for lane in due_lanes(now=moment, flushed_at=moment, full=full):

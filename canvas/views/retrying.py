@@ -74,10 +74,16 @@ def retry_batch(request: WorkspaceRequest, workspace: Workspace, batch: int) -> 
         raise Http404
     back = reverse("canvas:batch", args=[workspace.slug, batch])
     if request.method == "GET":
-        users = found.users if found.state == Batch.State.ERRORED else 0
+        size = found.records if found.is_correction else found.users
+        users = size if found.state == Batch.State.ERRORED else 0
         context = {"batch": found, "users": users, "left_out": 0, "back": back}
         return render(request, "canvas/analytics/retry.html", context)
-    _say(request, retrying.retry_batch(found, request.user, timezone.now()))
+    retried = retrying.retry_batch(found, request.user, timezone.now())
+    if found.is_correction and retried:
+        sentence = ngettext("%(count)s record is looked at again.", "%(count)s records are looked at again.", retried)
+        messages.success(request, sentence % {"count": f"{retried:,}"})
+    else:
+        _say(request, retried)
     return redirect(back)
 
 

@@ -31,14 +31,16 @@ class BatchAdmin(HistoryAdmin):
         "audience_id",
         "operation",
         "state",
+        "is_correction",
         "users",
+        "records",
         "attempts",
         "http_status",
         "reason",
         "oldest_entered_at",
         "next_attempt_at",
     )
-    list_filter = ("state", "operation", WaitFilter)
+    list_filter = ("state", "operation", "is_correction", WaitFilter)
     list_select_related = (f"{WORKSPACE}",)
     finds = {
         "id": "pk",
@@ -63,10 +65,10 @@ class BatchAdmin(HistoryAdmin):
     def its_users(self, batch: Batch) -> SafeString:
         return _search("delivery", f"batch:{batch.pk}", gettext("its users"))
 
-    @admin.action(description=_("Retry the users of errored batches"), permissions=["repair"])
+    @admin.action(description=_("Retry the users and corrections of errored batches"), permissions=["repair"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
         now = timezone.now()
-        users = 0
+        users = records = 0
         for batch in queryset.filter(state=Batch.State.ERRORED).select_related(WORKSPACE):
             retried = retrying.retry_batch(batch, now=now)
             if retried:
@@ -80,7 +82,15 @@ class BatchAdmin(HistoryAdmin):
                     users=retried,
                     batch=batch.pk,
                 )
-            users += retried
+            if batch.is_correction:
+                records += retried
+            else:
+                users += retried
+        if records:
+            corrected = ngettext("%(count)s record is looked at again.", "%(count)s records are looked at again.", records)
+            self.message_user(request, corrected % {"count": records}, messages.SUCCESS)
+        if records and not users:
+            return
         sentence = ngettext("%(count)s user is pending again.", "%(count)s users are pending again.", users)
         self.message_user(request, sentence % {"count": users}, messages.SUCCESS if users else messages.INFO)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations import pausing, running
+from integrations.delivery import correcting
 from integrations.models import Connection
 from integrations.reasons import reason
 from pinsync.staff import staff_of
@@ -44,6 +45,7 @@ class DeliveryNow(admin.ModelAdmin):
             "queue": running.queue(now),
             "users": running.users_by_state(),
             "batches": running.batches_by_state(),
+            "corrections": correcting.waiting(),
             "paces": running.paces(now),
             "apps": running.apps(now),
             "connections": connections,

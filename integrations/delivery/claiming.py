@@ -45,7 +45,8 @@ def claim(
         if not _hold(audience_id, now):
             raise LaneHeld
         while retries and (batch := _take_up(audience_id, operation, now)) is not None:
-            claimed = _as_profiles_are_now(batch, limits, now)
+            prepare = _corrections if batch.is_correction else _as_profiles_are_now
+            claimed = prepare(batch, limits, now)
             if claimed is not None:
                 return claimed
         return _claim_arrivals(audience_id, operation, limits, now) if fresh else None
@@ -85,6 +86,15 @@ def _as_profiles_are_now(batch: Batch, limits: Limits, now: datetime) -> Claim |
         batch.records = len(records)
         Batch.objects.filter(pk=batch.pk).update(records=batch.records)
     return Claim(batch, list(records))
+
+
+def _corrections(batch: Batch, limits: Limits, now: datetime) -> Claim | None:
+    """Return what to send for a correction; too many records for one request are halved, and None returned."""
+    records = list(batch.corrections.order_by("pk").values_list("record", flat=True))
+    if len(records) > limits.records:
+        settling.halve(batch, now=now)
+        return None
+    return Claim(batch, records)
 
 
 def take_expired(audience_id: int, operation: str, before: datetime, limit: int, now: datetime) -> list[Waiting]:

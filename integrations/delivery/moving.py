@@ -3,7 +3,6 @@
 Lists of ids travel as one text parameter: a list of thousands of parameters costs more than the query.
 """
 
-import json
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -113,38 +112,11 @@ def has_any(audience_id: int, operation: str) -> bool:
 
 def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:
     """Return what these profiles wait for in an audience, oldest first."""
-    condition, ids = _among("profile_id", profile_ids)
+    condition, ids = among("profile_id", profile_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, profile_id, match_fields FROM integrations_arrival"
             f" WHERE {condition} AND audience_id = %s AND operation = %s ORDER BY id",
-            [ids, audience_id, operation],
-        )
-        return [Member(*row) for row in cursor.fetchall()]
-
-
-def unfinished(profile_ids: Collection[int], audience_id: int, operation: str, state: str = "") -> list[Member]:
-    """Return the deliveries of these profiles in an audience that are under way (and their batch in a state)."""
-    condition, ids = _among("d.profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT d.id, d.profile_id, d.match_fields FROM integrations_delivery d"
-            " JOIN integrations_batch b ON b.id = d.batch_id"
-            f" WHERE {condition} AND d.audience_id = %s AND d.operation = %s AND b.settled_at IS NULL"
-            f"{' AND b.state = %s' if state else ''}",
-            [ids, audience_id, operation, *([state] if state else [])],
-        )
-        return [Member(*row) for row in cursor.fetchall()]
-
-
-def delivered(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:
-    """Return the last delivery of each of these profiles that is in a batch, whatever became of that."""
-    condition, ids = _among("profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT max(id), profile_id, match_fields FROM integrations_delivery"
-            f" WHERE {condition} AND audience_id = %s AND operation = %s AND batch_id IS NOT NULL"
-            " GROUP BY profile_id, match_fields",
             [ids, audience_id, operation],
         )
         return [Member(*row) for row in cursor.fetchall()]
@@ -155,44 +127,10 @@ def records(wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str | None, ..
 
     The columns are those of MatchField in its order.
     """
-    condition, ids = _among("id", {profile_id for profile_id, _ in wanted})
+    condition, ids = among("id", {profile_id for profile_id, _ in wanted})
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id, {_RECORDS} FROM profiles_profile WHERE {condition}", [ids])
         return {row[0]: row[1:] for row in cursor.fetchall()}
-
-
-def holders(audience_id: int, wanted: Collection[str]) -> dict[int, tuple[str | None, ...]]:
-    """Return the records of all profiles of the audience's workspace that have one of these records, by profile id."""
-    if not wanted:
-        return {}
-    columns = ", ".join(f"p.{column}" for column in RECORD_COLUMNS.values())
-    found: dict[int, tuple[str | None, ...]] = {}
-    with connection.cursor() as cursor:
-        # A number of its own in each statement: joined, the planners leave the index of the records.
-        cursor.execute(
-            "SELECT c.workspace_id FROM integrations_audience u JOIN integrations_adaccount t ON t.id = u.ad_account_id"
-            " JOIN integrations_connection c ON c.id = t.connection_id WHERE u.id = %s",
-            [audience_id],
-        )
-        workspace_id = cursor.fetchone()[0]
-        for column in RECORD_COLUMNS.values():
-            if connection.vendor == "postgresql":
-                # Record by record, and the workspace hidden from the planner: with young statistics PostgreSQL takes a
-                # long list, or any workspace, for all there is.
-                cursor.execute(
-                    f"SELECT p.* FROM unnest(%s::text[]) AS asked(record) CROSS JOIN LATERAL ("
-                    f"SELECT p.id, {columns} FROM profiles_profile p"
-                    f" WHERE p.{column} = asked.record AND p.workspace_id + 0 = %s OFFSET 0) AS p",
-                    [f"{{{','.join(wanted)}}}", workspace_id],
-                )
-            else:
-                cursor.execute(
-                    f"SELECT p.id, {columns} FROM profiles_profile p"
-                    f" WHERE p.workspace_id = %s AND p.{column} IN (SELECT value FROM json_each(%s))",
-                    [workspace_id, json.dumps(list(wanted))],
-                )
-            found.update((row[0], row[1:]) for row in cursor.fetchall())
-    return found
 
 
 _PLACES = {
@@ -210,7 +148,7 @@ def pick(found: tuple[str | None, ...] | None, mask: int) -> list[str]:
 
 def by_sync(arrival_ids: Collection[int]) -> list[tuple[int, int]]:
     """Return how many of these arrivals each sync has."""
-    condition, ids = _among("id", arrival_ids)
+    condition, ids = among("id", arrival_ids)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT sync_id, count(*) FROM integrations_arrival WHERE {condition} GROUP BY sync_id", [ids])
         return [(int(sync_id), int(users)) for sync_id, users in cursor.fetchall()]
@@ -220,7 +158,7 @@ def move(arrival_ids: Collection[int], *, batch_id: int | None = None, reason: s
     """Turn arrivals into deliveries of a batch, or into deliveries that ended for a reason."""
     if not arrival_ids:
         return
-    condition, ids = _among("id", arrival_ids)
+    condition, ids = among("id", arrival_ids)
     put = f"INSERT INTO integrations_delivery ({_COLUMNS}, batch_id, reason) SELECT {_COLUMNS}, %s, %s FROM"
     take = f"DELETE FROM integrations_arrival WHERE {condition}"
     with connection.cursor() as cursor:
@@ -231,7 +169,7 @@ def move(arrival_ids: Collection[int], *, batch_id: int | None = None, reason: s
             cursor.execute(take, [ids])
 
 
-def _among(column: str, ids: Collection[int]) -> tuple[str, str]:
+def among(column: str, ids: Collection[int]) -> tuple[str, str]:
     """Return a condition on `column` and its one parameter."""
     listed = ",".join(map(str, ids))
     if connection.vendor == "postgresql":

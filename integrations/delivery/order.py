@@ -11,6 +11,8 @@ Of twins in one audience:
 - an arrival is not claimed while an opposite arrival with a lower id waits, or an opposite delivery is unfinished;
 - nothing collapses, for they may share one record and differ in another: both are sent, in the order of their ids.
 
+Neither is anything sent beside an opposite correction of one of its records (correcting.py), which waits for nobody.
+
 The lowest id that waits is held up by nothing that waits, so a lane always moves on. All of this is true only while
 the caller holds the lane.
 """
@@ -19,10 +21,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from integrations.delivery import moving
+from integrations.delivery import asked, moving
 from integrations.delivery.counting import tally
 from integrations.delivery.moving import Member, Waiting, opposite
-from integrations.models import Batch
+from integrations.models import Batch, Correction
 from integrations.reasons import SUPERSEDED
 
 # Looked through for a full batch when others are held up by their twins: a claim stays short whoever waits in front.
@@ -66,23 +68,34 @@ def held_up(waiting: list[Waiting], audience_id: int, operation: str, *, by_deli
     Without `by_deliveries`, only what twins still wait for counts.
     """
     found = Twins.of(audience_id, ((arrival.profile_id, arrival.match_fields) for arrival in waiting))
-    if not found.ids:
+    corrected = corrections(audience_id, opposite(operation)) if by_deliveries else set()
+    if not found.ids and not corrected:
         return set()
     first: dict[tuple[int, str], int] = {}  # twin and record -> the first opposite arrival
     for other in moving.of_profiles(found.ids, audience_id, opposite(operation)):
         for record in found.sent(other.profile_id, other.match_fields):
             first.setdefault((other.profile_id, record), other.id)
     if by_deliveries:
-        for under_way in moving.unfinished(found.ids, audience_id, opposite(operation)):
+        for under_way in asked.unfinished(found.ids, audience_id, opposite(operation)):
             for record in found.sent(under_way.profile_id, under_way.match_fields):
                 first[under_way.profile_id, record] = 0
     return {
         arrival.id
         for arrival in waiting
         for record in found.sent(arrival.profile_id, arrival.match_fields)
-        for twin in found.holders[record]
-        if twin != arrival.profile_id and first.get((twin, record), arrival.id) < arrival.id
+        if record in corrected
+        or any(
+            first.get((twin, record), arrival.id) < arrival.id
+            for twin in found.holders[record]
+            if twin != arrival.profile_id
+        )
     }
+
+
+def corrections(audience_id: int, operation: str) -> set[str]:
+    """Return the records that corrections under way add to, or remove from, an audience."""
+    open_ = Batch.objects.filter(audience_id=audience_id, operation=operation, settled_at=None, is_correction=True)
+    return set(Correction.objects.filter(batch__in=list(open_)).values_list("record", flat=True)) if open_ else set()
 
 
 def overridden(batch: Batch, members: Iterable[Member]) -> set[tuple[int, str]]:
@@ -99,7 +112,7 @@ def overridden(batch: Batch, members: Iterable[Member]) -> set[tuple[int, str]]:
     listed = list(members)
     found = Twins.of(batch.audience_id, ((member.profile_id, member.match_fields) for member in listed))
     last: defaultdict[tuple[int, str], int] = defaultdict(int)  # profile and record -> the last opposite delivery
-    for other in moving.delivered(found.records, batch.audience_id, opposite(batch.operation)):
+    for other in asked.delivered(found.records, batch.audience_id, opposite(batch.operation)):
         for record in found.sent(other.profile_id, other.match_fields):
             last[other.profile_id, record] = max(last[other.profile_id, record], other.id)
     return {
@@ -111,25 +124,26 @@ def overridden(batch: Batch, members: Iterable[Member]) -> set[tuple[int, str]]:
 
 
 def must_wait(batch: Batch, members: Iterable[Member]) -> bool:
-    """Return whether an earlier opposite intent of somebody in a batch is being sent right now.
+    """Return whether an earlier opposite intent of somebody in a batch is being sent right now, or a correction waits.
 
-    It happens to those who are retried only. What merely waits holds up nobody: its records are `overridden`.
+    It happens to those who are retried only. Intents that merely wait hold up nobody: their records are `overridden`.
     """
     other = opposite(batch.operation)
     sending = Batch.objects.filter(audience_id=batch.audience_id, operation=other, settled_at=None)
-    if not sending.filter(state=Batch.State.SENDING).exists():
+    corrected = corrections(batch.audience_id, other)
+    if not corrected and not sending.filter(state=Batch.State.SENDING).exists():
         return False
     listed = list(members)
     found = Twins.of(batch.audience_id, ((member.profile_id, member.match_fields) for member in listed))
     first: dict[tuple[int, str], int] = {}
-    for one in moving.unfinished(found.records, batch.audience_id, other, state=Batch.State.SENDING):
+    for one in asked.unfinished(found.records, batch.audience_id, other, state=Batch.State.SENDING):
         for record in found.sent(one.profile_id, one.match_fields):
             first[one.profile_id, record] = min(one.id, first.get((one.profile_id, record), one.id))
     return any(
-        first.get((holder, record), member.id) < member.id
+        record in corrected
+        or any(first.get((holder, record), member.id) < member.id for holder in found.holders[record])
         for member in listed
         for record in found.sent(member.profile_id, member.match_fields)
-        for holder in found.holders[record]
     )
 
 
@@ -146,9 +160,11 @@ class Twins:
         """Find the twins of profiles, given as (profile id, mask)."""
         listed = list(wanted)
         records = moving.records(listed)
-        asked = {record for profile_id, mask in listed for record in moving.pick(records.get(profile_id), mask)}
-        holders: dict[str, set[int]] = {record: set() for record in asked}
-        for profile_id, found in moving.holders(audience_id, asked).items():
+        wanted_records = {
+            record for profile_id, mask in listed for record in moving.pick(records.get(profile_id), mask)
+        }
+        holders: dict[str, set[int]] = {record: set() for record in wanted_records}
+        for profile_id, found in asked.holders(audience_id, wanted_records).items():
             records[profile_id] = found
             for record in found:
                 if record in holders:

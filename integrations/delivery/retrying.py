@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.delivery import claiming
+from integrations.delivery import claiming, correcting
 from integrations.delivery.counting import tally
 from integrations.delivery.entering import ring
 from integrations.delivery.limits import limits_of
@@ -35,6 +35,7 @@ def errored(sync: AudienceSync, reason: str = "") -> QuerySet[Delivery]:
 def retry_sync(sync: AudienceSync, *, reason: str = "", at_least: int | None = None, now: datetime) -> int:
     """Retry all errored users of a sync (with a reason); return how many are pending again.
 
+    Corrections of its audience that were given up (for that reason) are made again with them.
     With `at_least`, stop behind the batch with which that many are: the rest is for the next call.
     """
     batches = errored(sync, reason).order_by().values_list("batch_id", flat=True).distinct()
@@ -43,11 +44,15 @@ def retry_sync(sync: AudienceSync, *, reason: str = "", at_least: int | None = N
         if at_least is not None and retried >= at_least:
             break
         retried += _retry(batch_id, sync.pk, None, now)
+    if sync.audience_id is not None:
+        correcting.retry(sync.audience_id, reason)
     return retried
 
 
 def retry_batch(batch: Batch, *, now: datetime) -> int:
-    """Retry the users of an errored batch; return how many are pending again."""
+    """Retry the users of an errored batch, or the records of a correction; return how many are sent again."""
+    if batch.is_correction:
+        return correcting.retry_batch(batch)
     return _retry(batch.pk, None, None, now)
 
 

@@ -7,8 +7,9 @@ nothing, and only its attempt is noted.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 
 from integrations.delivery.asking import Request, write_down
 from integrations.delivery.counting import tally
@@ -107,6 +108,8 @@ def split_off_expired(batch: Batch, *, entered_before: datetime, now: datetime, 
     """
     reason = reason or batch.reason or PartnerError.code
     with writing():
+        if batch.is_correction:
+            return _give_up_correction(batch, entered_before, reason, now)
         expired = Delivery.objects.filter(batch=batch, entered_at__lte=entered_before)
         users = expired.count()
         if users == 0:
@@ -128,10 +131,16 @@ def split_off_expired(batch: Batch, *, entered_before: datetime, now: datetime, 
                 **free,
             ):
                 return None
-            ended = _child(batch, users, now, state=Batch.State.ERRORED, settled_at=now, reason=reason)
+            ended = _child(batch, now, users=users, state=Batch.State.ERRORED, settled_at=now, reason=reason)
             expired.update(batch=ended)
         end_errored(ended, reason, now)
         return ended
+
+
+def _give_up_correction(batch: Batch, before: datetime, reason: str, now: datetime) -> Batch | None:
+    ours = Batch.objects.filter(pk=batch.pk, state=batch.state, lease=batch.lease, oldest_entered_at__lte=before)
+    ended = ours.update(state=Batch.State.ERRORED, settled_at=now, reason=reason, lease=None, lease_until=None)
+    return batch if ended else None
 
 
 def end_errored(batch: Batch, reason: str, now: datetime) -> None:
@@ -168,6 +177,8 @@ def _accept(batch: Batch, answer: Answer) -> bool:
     with tally(now) as figures:
         for sync_id, users in users_by_sync(batch):
             figures.move(sync_id, pending=-users, synced=users)
+    if batch.is_correction:
+        batch.corrections.all().delete()
     _all_is_well_again(batch)
     return True
 
@@ -210,21 +221,26 @@ def halve(batch: Batch, *, now: datetime, **outcome: object) -> bool:
     ended = {"state": Batch.State.SPLIT, "settled_at": now, "lease": None, "lease_until": None}
     if not _move(batch, **(ended | outcome)):
         return False
-    members = Delivery.objects.filter(batch=batch).order_by("pk")
-    half = batch.users // 2
-    middle = members.values_list("pk", flat=True)[half]
-    for users, part in ((half, members.filter(pk__lt=middle)), (batch.users - half, members.filter(pk__gte=middle))):
-        child = _child(batch, users, now, state=Batch.State.WAITING, next_attempt_at=now)
-        part.update(batch=child)
+    members: QuerySet[Any] = Delivery.objects.filter(batch=batch)
+    if batch.is_correction:
+        members = batch.corrections.all()
+    ids = list(members.order_by("pk").values_list("pk", flat=True))
+    middle = ids[len(ids) // 2]
+    for size, part in (
+        (len(ids) // 2, members.filter(pk__lt=middle)),
+        (len(ids) - len(ids) // 2, members.filter(pk__gte=middle)),
+    ):
+        carries = {"records": size, "is_correction": True} if batch.is_correction else {"users": size}
+        part.update(batch=_child(batch, now, **carries, state=Batch.State.WAITING, next_attempt_at=now))
     return True
 
 
-def _child(batch: Batch, users: int, now: datetime, **fields: object) -> Batch:
+def _child(batch: Batch, now: datetime, **fields: object) -> Batch:
     values: dict[str, object] = {
         "audience_id": batch.audience_id,
         "operation": batch.operation,
         "parent": batch,
-        "users": users,
+        "users": 0,
         "oldest_entered_at": batch.oldest_entered_at,
         "gives_up_at": batch.gives_up_at,
         "created_at": now,

@@ -152,6 +152,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('operation', models.CharField(choices=[('add', 'Add Users to Audience'), ('remove', 'Remove Users from Audience')], max_length=6)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('sending', 'Sending'), ('accepted', 'Accepted'), ('split', 'Split'), ('errored', 'Errored')], default='waiting', max_length=10)),
+                ('is_correction', models.BooleanField(default=False)),
                 ('users', models.PositiveIntegerField()),
                 ('records', models.PositiveIntegerField(default=0)),
                 ('attempts', models.PositiveIntegerField(default=0)),
@@ -187,6 +188,17 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('partner', 'partner_user_id'), name='pace_once_per_partner_user'), models.CheckConstraint(condition=models.Q(('slowdown__gte', 1)), name='pace_never_faster')],
             },
+        ),
+        migrations.CreateModel(
+            name='Correction',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('record', models.CharField(max_length=64)),
+                ('lost', models.BooleanField()),
+                ('audience', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='integrations.audience')),
+                ('batch', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='corrections', to='integrations.batch')),
+                ('profile', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='profiles.profile')),
+            ],
         ),
         migrations.CreateModel(
             name='Attempt',
@@ -367,6 +379,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='batch',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('settled_at__isnull', True), ('state__in', ('waiting', 'sending'))), models.Q(models.Q(('state__in', ('waiting', 'sending')), _negated=True), ('settled_at__isnull', False)), _connector='OR'), name='batch_settled_when_final'),
+        ),
+        migrations.AddConstraint(
+            model_name='batch',
+            constraint=models.CheckConstraint(condition=models.Q(('is_correction', False), ('users', 0), _connector='OR'), name='batch_correction_has_no_users'),
+        ),
+        migrations.AddIndex(
+            model_name='correction',
+            index=models.Index(condition=models.Q(('batch__isnull', True)), fields=['audience', 'id'], name='correction_waiting'),
         ),
         migrations.AddIndex(
             model_name='connection',

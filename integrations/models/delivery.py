@@ -131,7 +131,10 @@ class Arrival(models.Model):
 
 
 class Batch(models.Model):
-    """One request's worth of users of one audience and operation; its state is theirs."""
+    """One request's worth of users of one audience and operation; its state is theirs.
+
+    A correction is a batch without users: records of users whose data changed after they were sent (Correction).
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")  # for its first or next attempt
@@ -146,6 +149,7 @@ class Batch(models.Model):
     operation = models.CharField(max_length=6, choices=Operation.choices)
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    is_correction = models.BooleanField(default=False)
     users = models.PositiveIntegerField()
     records = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
@@ -173,6 +177,9 @@ class Batch(models.Model):
                 | (~models.Q(state__in=("waiting", "sending")) & models.Q(settled_at__isnull=False)),
                 name="batch_settled_when_final",
             ),
+            models.CheckConstraint(
+                condition=models.Q(is_correction=False) | models.Q(users=0), name="batch_correction_has_no_users"
+            ),
         )
         indexes = (
             # sending: what is due, and whose lease ran out; a handful of rows beside millions that are final. Queries
@@ -188,7 +195,8 @@ class Batch(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"Batch {self.pk}: {self.users} users, {self.state}"
+        size = f"correction of {self.records} records" if self.is_correction else f"{self.users} users"
+        return f"Batch {self.pk}: {size}, {self.state}"
 
 
 class Attempt(models.Model):
@@ -246,3 +254,26 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"Delivery {self.pk}"
+
+
+class Correction(models.Model):
+    """A record of an audience to look at again, because a profile that was sent there got or lost it.
+
+    `lost`: the profile has it no more. It has no batch until nothing that is under way may touch the record; what is
+    sent is decided then (correcting.py). Deleted when its batch is accepted.
+    """
+
+    audience = models.ForeignKey(Audience, models.CASCADE, related_name="+", db_index=False)
+    profile = large_table_key(Profile)
+    record = models.CharField(max_length=64)
+    lost = models.BooleanField()
+    batch = models.ForeignKey(Batch, models.CASCADE, null=True, related_name="corrections")
+
+    class Meta:
+        indexes = (
+            # correcting: what waits in an audience
+            models.Index(fields=("audience", "id"), condition=models.Q(batch__isnull=True), name="correction_waiting"),
+        )
+
+    def __str__(self) -> str:
+        return f"Correction {self.pk}"

@@ -130,6 +130,21 @@ class Profile(models.Model):
         return self.external_id or f"#{self.pk}"
 
 
+class RecordChange(models.Model):
+    """A profile's record became another one: written with the change itself, and kept until somebody followed it.
+
+    Whoever handed the old record on has to take it back. A new profile is no change.
+    """
+
+    profile = models.ForeignKey(Profile, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    field = models.PositiveSmallIntegerField()  # matching.MatchField
+    record = models.CharField(max_length=64, null=True)  # the old one; NULL: there was none
+    changed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Change {self.pk} of profile {self.profile_id}"
+
+
 class Segment(models.Model):
     """A saved filter over profiles (segments.py turns it into a queryset)."""
 

@@ -4,6 +4,8 @@ A row with an external ID is about the profile with that external ID, and no oth
 profile with the same e-mail record; of several the oldest. Where there is none, a profile is made. Rows take effect
 one after the other, also within one call: a later non-blank cell wins, a blank one changes nothing, attributes merge
 key by key. Two writers of one workspace take turns, chunk by chunk.
+
+A profile that gets another record leaves a RecordChange, in the same transaction.
 """
 
 import json
@@ -15,7 +17,8 @@ from typing import Any, NamedTuple
 import psycopg
 from django.db import connection
 
-from pinsync.profiles.models import Import, Profile
+from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
+from pinsync.profiles.models import Import, Profile, RecordChange
 from pinsync.profiles.rows import Row
 from pinsync.workspaces.models import Workspace
 
@@ -178,6 +181,7 @@ def _update(values: list[tuple[Any, ...]], *, run_pk: int | None, now: datetime)
                 values,
             )
             merged = "json_patch(old.attributes, new.attributes)"
+        cursor.execute(_changes("IS DISTINCT FROM" if postgres else "IS NOT"), [now] * len(MatchField))
         cursor.execute(
             f"UPDATE {_TABLE} AS old SET {_SET}, attributes = {merged}, "
             "last_import_id = COALESCE(%s, old.last_import_id), updated_at = %s "
@@ -185,6 +189,17 @@ def _update(values: list[tuple[Any, ...]], *, run_pk: int | None, now: datetime)
             [run_pk, now],
         )
         cursor.execute("DELETE FROM profiles_staged")
+
+
+def _changes(differs_from: str) -> str:
+    """Return the statement that writes down which records the staged rows are about to change."""
+    selects = (
+        f"SELECT old.id, {MatchField[name.upper()].value}, old.{column}, %s FROM profiles_staged AS new"
+        f" JOIN {_TABLE} AS old ON old.id = new.id WHERE new.{name} <> '' AND old.{column} {differs_from} new.{column}"
+        for name, column in RECORD_COLUMNS.items()
+    )
+    table = RecordChange._meta.db_table
+    return f"INSERT INTO {table} (profile_id, field, record, changed_at) {' UNION ALL '.join(selects)}"
 
 
 def _copy(cursor: Any, statement: str, values: list[tuple[Any, ...]]) -> None:

@@ -7,7 +7,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations.delivery import claiming, giving_up, moving, retrying, sending
+from integrations.delivery import asked, claiming, giving_up, retrying, sending
 from integrations.delivery.limits import limits_of
 from integrations.models import Batch, Connection
 from pinsync.profiles.matching import email_record
@@ -259,6 +259,6 @@ def test_twins_are_found_through_the_indexes_of_records(workspace, audience):
         return execute(sql, params, many, context)
 
     with database.execute_wrapper(explain):
-        moving.holders(audience.pk, {crowd[0].email_record, "ab" * 32})
+        asked.holders(audience.pk, {crowd[0].email_record, "ab" * 32})
     for index, plan in zip(("profile_by_email", "profile_by_idfa", "profile_by_gaid"), plans, strict=True):
         assert index in plan

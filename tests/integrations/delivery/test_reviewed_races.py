@@ -7,10 +7,13 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from integrations.delivery import claiming, giving_up, retrying, sending
+from integrations.delivery import claiming, correcting, giving_up, retrying, sending
 from integrations.delivery.limits import limits_of
 from integrations.models import Batch
+from pinsync.profiles.matching import email_record
 from pinsync.profiles.models import Profile
+from pinsync.profiles.rows import make_row
+from pinsync.profiles.upserting import write
 from tests.helpers import deliver, figures, later, let_in, people, records_at, records_of, sync_to
 
 pytestmark = [
@@ -92,3 +95,38 @@ def test_nothing_overtakes_a_retry_that_is_not_committed_yet(workspace, audience
     deliver()
     assert (figures(add)["synced"], figures(remove)["synced"]) == (3, 3)
     assert records_at(sandbox.world, audience) == set()
+
+
+@pytest.mark.parametrize("statement", range(5, 11))
+def test_who_changes_in_the_middle_of_a_claim_is_corrected(workspace, audience, sandbox, statement):
+    walker = people(workspace, 1, name="walker")
+    let_in(sync_to(audience, "add"), walker)
+    following: list[threading.Thread] = []
+
+    def change() -> None:
+        with transaction.atomic():
+            row = make_row("walker-0", "new@example.com", "", "", {})
+            write(workspace, [row], run=None, now=timezone.now())
+
+    def follow() -> None:
+        correcting.follow(timezone.now())
+        connection.close()
+
+    seen = 0
+
+    def between(execute, sql, params, many, context):
+        nonlocal seen
+        seen += 1
+        if seen == statement:
+            meanwhile(change)
+            following.append(threading.Thread(target=follow))
+            following[0].start()  # waits for the claim
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(between):
+        claim = claiming.claim(audience.pk, "add", limits=limits_of("pinterest"), fresh=True, now=timezone.now())
+    following[0].join(20)
+    assert claim is not None
+    sending.send(claim.batch, claim.records)
+    deliver()
+    assert records_at(sandbox.world, audience) == {email_record("new@example.com")}

@@ -17,8 +17,8 @@ from pinsync.logs import OWN, Json, Line
 WORD = "leakmarker"
 AD_ID = "feedface-dead-4bad-8bad-{:012x}"
 OURS = ("pinsync", "integrations", "canvas")
-# Where people's data and secrets belong: the brand's users themselves.
-HOME = {"profiles_profile"}
+# Where people's data and secrets belong: the brand's users themselves, and their records until a change is followed.
+HOME = {"profiles_profile", "profiles_recordchange", "integrations_correction"}
 
 
 def address(n: int) -> str:
