@@ -47,7 +47,7 @@ def test_it_tells_who_works_who_waits_and_what_fails(workspace, running, connect
     answer = staff("view_connection").get(PAGE)
     text = words(answer)
     assert answer.status_code == 200
-    assert "Oldest task Users pending Users errored Batches waiting Batches under way 1 3." in text
+    assert "Users pending Users errored Batches waiting Batches under way Corrections waiting 1 3." in text
     assert re.search(r"Pinterest 777 in \d+ s Rate Limited, next request in \d+ s 2 0 6 \d+ s", text), text
     assert re.search(rf"{connection.pk} shop pinterest Connected 6 20 min 1 \d+ s", text), text
     assert "Pinterest Unavailable 1" in text

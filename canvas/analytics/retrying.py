@@ -56,7 +56,9 @@ def retry_some(step: Step, why: str, now: datetime) -> bool:
 def retry_batch(batch: Batch, user: User, now: datetime) -> int:
     """Retry the users of an errored batch, or the records of a correction; return how many are sent again."""
     retried = retrying.retry_batch(batch, now=now)
-    _record(batch.audience.ad_account.connection.workspace, user, str(batch.audience.name), retried, now, batch=batch.pk)
+    _record(
+        batch.audience.ad_account.connection.workspace, user, str(batch.audience.name), retried, now, batch=batch.pk
+    )
     return retried
 
 

@@ -60,8 +60,7 @@ def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: 
 
 def by_batch(sync: AudienceSync, states: Sequence[str], place: Place, limit: int, *, reason: str = "") -> Slice:
     """Return the sync's users in batches of these states, newest batch first: for states that few batches have."""
-    with_users = Batch.objects.filter(is_correction=False)
-    batches = with_users.filter(audience__in=fed_audiences(sync), state__in=states).order_by("-id")
+    batches = Batch.objects.filter(audience__in=fed_audiences(sync), state__in=states).order_by("-id")
     if reason:
         batches = batches.filter(reason=reason)
     if place.batch:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.delivery import retrying
-from integrations.models import Attempt, Batch
+from integrations.models import Attempt, Batch, Correction
 from pinsync.staff import AgeFilter, HistoryAdmin, staff_of
 from pinsync.workspaces import audit
 
@@ -87,7 +87,9 @@ class BatchAdmin(HistoryAdmin):
             else:
                 users += retried
         if records:
-            corrected = ngettext("%(count)s record is looked at again.", "%(count)s records are looked at again.", records)
+            corrected = ngettext(
+                "%(count)s record is looked at again.", "%(count)s records are looked at again.", records
+            )
             self.message_user(request, corrected % {"count": records}, messages.SUCCESS)
         if records and not users:
             return
@@ -100,6 +102,13 @@ class AttemptAdmin(HistoryAdmin):
     list_display = ("id", "batch_id", "started_at", "duration_ms", "http_status", "outcome")
     finds = {"id": "pk", "batch": "batch_id", "outcome": "outcome"}
     finds_first = "batch"
+
+
+@admin.register(Correction)
+class CorrectionAdmin(HistoryAdmin):
+    list_display = ("id", "audience_id", "profile_id", "lost", "batch_id")
+    finds = {"id": "pk", "batch": "batch_id"}
+    fields = readonly_fields = ("audience_id", "profile_id", "lost", "batch_id")
 
 
 def _search(model: str, text: str, label: str) -> SafeString:

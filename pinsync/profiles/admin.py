@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from pinsync.profiles.importing import take_up
-from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
+from pinsync.profiles.models import Import, ImportProblem, Profile, RecordChange, Segment
 from pinsync.workspaces.admin import ReadOnlyAdmin
 
 
@@ -78,6 +78,13 @@ class ProfileAdmin(ReadOnlyAdmin):
     @admin.display(boolean=True, description="gaid")
     def by_gaid(self, profile: Profile) -> bool:
         return profile.gaid_record is not None
+
+
+@admin.register(RecordChange)
+class RecordChangeAdmin(ReadOnlyAdmin):
+    list_display = ("id", "profile_id", "field", "changed_at")
+    ordering = ("-id",)
+    fields = readonly_fields = ("profile_id", "field", "changed_at")
 
 
 @admin.register(Segment)
