@@ -4,7 +4,7 @@ Legal moves: draft → active → stopped → active; draft or stopped → archi
 in the transaction that writes it down in the audit log.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -97,7 +97,8 @@ def problems(canvas: Canvas, now: datetime) -> list[Problem]:
         found.append(Problem(_("There is no step yet. Add one to the journey."), page))
     for step in steps:
         here = reverse("canvas:step", args=[canvas.workspace.slug, canvas.pk, step.pk])
-        found += [Problem(f"“{step.name}”: {each.text}", each.url or here) for each in kind_of(step).problems(step)]
+        for each in kind_of(step).problems(step):
+            found.append(replace(each, text=f"“{step.name}”: {each.text}", url=each.url or here))
     return found
 
 

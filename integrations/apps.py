@@ -24,6 +24,7 @@ class IntegrationsConfig(AppConfig):
             {
                 "ad_account.disconnected": _("Ad account disconnected"),
                 "ad_accounts.connected": _("Ad accounts connected"),
+                "audience.recreated": _("Deleted audience recreated"),
                 "partner.broken": _("Partner refused the token"),
                 "partner.disconnected": _("Partner disconnected"),
                 "partner.paused": _("Connection paused by staff"),

@@ -7,10 +7,12 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import registry
 from integrations.contract import AudienceInfo
 from integrations.creating import CannotCreate, create, resume_creations
+from integrations.delivery import recreating
 from integrations.delivery.reading import reads_of
 from integrations.errors import AudienceGone
 from integrations.fields import fold
@@ -114,6 +116,7 @@ def _adopt(ad_account: AdAccount, infos: list[AudienceInfo], now: datetime) -> N
             Audience.objects.filter(pk=audience.pk, external_id=None).update(
                 external_id=info.id, state=Audience.State.READY, failure="", lease_until=None, seen_at=now
             )
+            recreating.exists_again(audience.pk, now)
 
 
 def _row(ad_account: AdAccount, info: AudienceInfo, now: datetime) -> Audience:
@@ -196,10 +199,38 @@ def _audience_problems(sync: AudienceSync) -> list[Problem]:
     audience = sync.audience
     if audience is None or audience.ad_account_id != sync.ad_account_id:
         return [Problem(_("Choose an audience, or create one."))]
+    state = Audience.State(audience.state)
+    if state == Audience.State.GONE:
+        sentence = _("The audience “{name}” does not exist any more. Recreate it, or choose another one.")
+        return [Problem(sentence.format(name=audience.name), _recreation_page(sync), _("Recreate audience"))]
+    if recreating.unfinished(audience.pk) and state in (Audience.State.CREATING, Audience.State.FAILED):
+        if state == Audience.State.CREATING:
+            sentence, action = _("The deleted audience “{name}” is being created again."), _("Show progress")
+        else:
+            sentence, action = _("The deleted audience “{name}” could not be created again."), _("Try again")
+        return [Problem(sentence.format(name=audience.name), _recreation_page(sync), action)]
     sentences = {
         Audience.State.CREATING: _("The audience “{name}” is still being created. Wait a minute."),
         Audience.State.FAILED: _("The audience “{name}” could not be created. Try again, or choose another one."),
-        Audience.State.GONE: _("The audience “{name}” does not exist any more. Choose another one, or create one."),
     }
-    sentence = sentences.get(Audience.State(audience.state))
-    return [Problem(sentence.format(name=audience.name))] if sentence else []
+    found = sentences.get(state)
+    return [Problem(found.format(name=audience.name))] if found else []
+
+
+def progress(sync: AudienceSync) -> Problem | None:
+    """Return, as a sentence and a page, that the users of a recreated audience are on their way back."""
+    recreation = recreating.unfinished(sync.audience_id) if sync.audience_id else None
+    if recreation is None or recreation.made_at is None or sync.audience is None:
+        return None
+    sentence = ngettext(
+        "The audience “{name}” was created again; {users} user is being sent again.",
+        "The audience “{name}” was created again; {users} users are being sent again.",
+        recreation.sent_again,
+    )
+    text = sentence.format(name=sync.audience.name, users=f"{recreation.sent_again:,}")
+    return Problem(text, _recreation_page(sync), _("Show progress"))
+
+
+def _recreation_page(sync: AudienceSync) -> str:
+    """Return the page that offers to make a deleted audience anew, and shows how far that is."""
+    return reverse("integrations:recreation", args=[sync.workspace.slug, sync.partner, sync.audience_id])

@@ -4,6 +4,9 @@ One write request per step, and what its answer said is saved before the next. A
 CREATING; when its lease is over, upkeep first looks at the partner for what the lost answer may have made (find_draft)
 and goes on from there. Only a process that died is resumed by itself: a refusal is shown to the person, who may try
 again, on the same row.
+
+An audience that was deleted at the partner is made anew the same way, on its own row, by upkeep from the beginning;
+delivery/recreating.py brings its users back.
 """
 
 import logging
@@ -15,14 +18,18 @@ from django.utils.translation import gettext as _
 
 from integrations import registry
 from integrations.contract import AudienceDraft
+from integrations.delivery import recreating
 from integrations.delivery.asking import Request, clock_from, noted, write_down
 from integrations.delivery.pacing import wait_for_turn
 from integrations.delivery.rationing import quota_of
 from integrations.delivery.reading import reads_of
+from integrations.delivery.writing import writing
 from integrations.errors import InvalidSettings, NeedsReconnect, PartnerError, RateLimited, Unavailable
 from integrations.fields import fold
 from integrations.models import AdAccount, Audience, Connection
 from integrations.tokens import with_live, with_token
+from pinsync.workspaces import audit
+from pinsync.workspaces.models import User
 
 log = logging.getLogger("pinsync.audiences")
 
@@ -54,6 +61,31 @@ def create(ad_account: AdAccount, name: str, description: str, now: datetime) ->
     return _go_on(audience, now, look_first=is_again, is_resumed=False)
 
 
+def recreate(audience: Audience, user: User | None, now: datetime) -> bool:
+    """Have upkeep make a deleted audience anew and send its users again; return whether this call began it.
+
+    One that failed is taken up where it stopped. Of several who ask at once, one begins.
+    Raises CannotCreate with a sentence where nothing may be asked of the partner.
+    """
+    ad_account = audience.ad_account
+    if ad_account.state != AdAccount.State.CONNECTED or not ad_account.may_write:
+        raise CannotCreate(_("The ad account “{name}” is not connected.").format(name=ad_account.name))
+    if ad_account.connection.state != Connection.State.CONNECTED:
+        raise CannotCreate(_("The partner refuses the token, or is not connected. Reconnect first."))
+    try:
+        with transaction.atomic():
+            begun = recreating.begin(audience, user.pk if user else None, now)
+            if not begun and recreating.unfinished(audience.pk):
+                begun = take_up(audience, now, failed_only=True)
+            if begun:
+                workspace = ad_account.connection.workspace
+                audit.record(workspace, user, "audience.recreated", audience.name, now=now, audience=audience.pk)
+            return begun
+    except IntegrityError:
+        sentence = _("Another audience “{name}” is being created just now. Try again in a minute.")
+        raise CannotCreate(sentence.format(name=audience.name)) from None
+
+
 def cut_off(now: datetime) -> list[Audience]:
     """Return the creations whose lease is over."""
     is_over = Q(lease_until=None) | Q(lease_until__lt=now)
@@ -76,12 +108,14 @@ def resume_creations(now: datetime) -> int:
     return sum(resume(audience, now) for audience in cut_off(now))
 
 
-def take_up(audience: Audience, now: datetime) -> bool:
+def take_up(audience: Audience, now: datetime, *, failed_only: bool = False) -> bool:
     """Have the next upkeep go on with a creation that failed or hangs; return whether there is anything to go on with.
 
     Upkeep looks at the partner first, so nothing is made twice.
     """
-    unfinished = Q(state=Audience.State.CREATING) | Q(state=Audience.State.FAILED, external_id=None)
+    unfinished = Q(state=Audience.State.FAILED, external_id=None)
+    if not failed_only:
+        unfinished |= Q(state=Audience.State.CREATING)
     try:
         with transaction.atomic():
             ours = Audience.objects.filter(unfinished, pk=audience.pk).exclude(lease_until__gt=now)
@@ -97,7 +131,9 @@ def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> t
         raise CannotCreate(_("An audience “{name}” exists already. Choose it, or use another name.").format(name=name))
     try:
         with transaction.atomic():
-            failed = same.filter(state=Audience.State.FAILED, name=name, external_id=None).order_by("-pk").first()
+            tried = same.filter(state=Audience.State.FAILED, name=name, external_id=None)
+            # One that is made anew brings its users along: nobody asked for them here.
+            failed = tried.exclude(pk__in=recreating.audiences()).order_by("-pk").first()
             if failed and same.filter(pk=failed.pk, state=Audience.State.FAILED).update(
                 state=Audience.State.CREATING,
                 failure="",
@@ -152,9 +188,11 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
             raise InvalidSettings("The creation of an audience does not end")
     except PartnerError as problem:
         return _fail(audience, problem, now, is_resumed=is_resumed)
-    Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(
-        state=Audience.State.READY, failure="", lease_until=None, seen_at=now, created_at=now
-    )
+    with writing():
+        Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(
+            state=Audience.State.READY, failure="", lease_until=None, made_here=True, seen_at=now, created_at=now
+        )
+        recreating.exists_again(audience.pk, now)
     log.info("audience created", extra={"audience": audience.pk})
     return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
 

@@ -56,7 +56,7 @@ ERRORS = _table(
         "audience_gone",
         _("Audience Does Not Exist"),
         _("The audience was deleted at the partner."),
-        _("Choose or create another audience in the step."),
+        _("Recreate the audience from the step: its users are sent again. Or choose another one there."),
     ),
     Reason(
         "ad_account_access",

@@ -1,9 +1,15 @@
 """Doors for the task queue: ids in, one domain call. Safe to run twice, and losing one costs a tick."""
 
+import logging
+
 from django.utils import timezone
 
-from integrations import telling, upkeep
+from integrations import audiences, telling, upkeep
 from integrations.delivery import correcting, giving_up, sending, worker
+from integrations.errors import PartnerError
+from integrations.models import AdAccount
+
+log = logging.getLogger("pinsync.audiences")
 
 DELIVER_SECONDS = 20.0  # less than the queue's timeout of 60 s by more than the longest request
 
@@ -26,6 +32,15 @@ def tick() -> None:
 def keep() -> None:
     """What every tick does for connections: fresh tokens, told people, finished creations, young copies."""
     upkeep.keep(timezone.now())
+
+
+def refresh_audiences(ad_account_id: int) -> None:
+    """Read the audiences of an ad account again; asked for by staff."""
+    ad_account = AdAccount.objects.select_related("connection").get(pk=ad_account_id)
+    try:
+        audiences.refresh(ad_account, timezone.now())
+    except PartnerError as problem:
+        log.warning("audiences not read", extra={"ad_account": ad_account_id, "outcome": problem.code})
 
 
 def tell_of_breaks() -> None:

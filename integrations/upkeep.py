@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from integrations import ad_accounts, audiences, consenting, creating, telling, tokens
+from integrations.delivery import recreating
 from integrations.delivery.reading import in_background
 from integrations.errors import PartnerError
 
@@ -48,6 +49,8 @@ def _due(now: datetime) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "token not refreshed", partial(tokens.refresh, connection, now)
     for audience in creating.cut_off(now):
         yield "creation not resumed", partial(creating.resume, audience, now)
+    for portion in recreating.portions(now):
+        yield "users not sent again", portion
     for connection in ad_accounts.take_lost(now):
         yield "ad accounts not read", partial(ad_accounts.reread, connection, now)
     for ad_account in audiences.take_old(now, COPIES_AT_ONCE):

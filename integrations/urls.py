@@ -1,10 +1,11 @@
 from django.urls import path
 
-from integrations.views import ad_accounts, audiences, consent, partners
+from integrations.views import ad_accounts, audiences, consent, partners, recreation
 
 app_name = "integrations"
 _PARTNER = "w/<slug:workspace>/partners/<slug:partner>/"
 _AD_ACCOUNT = f"{_PARTNER}ad-accounts/<int:ad_account>/"
+_AUDIENCE = f"{_PARTNER}audiences/<int:audience>/"
 
 urlpatterns = [
     path("partners/<slug:partner>/callback/", consent.callback, name="callback"),
@@ -19,5 +20,8 @@ urlpatterns = [
     path(f"{_PARTNER}ad-accounts/add/", ad_accounts.add, name="ad_accounts_add"),
     path(f"{_AD_ACCOUNT}disconnect/", ad_accounts.disconnect, name="ad_account_disconnect"),
     path(f"{_AD_ACCOUNT}audiences/", audiences.audiences, name="audiences"),
+    path(f"{_AUDIENCE}recreation/", recreation.recreation, name="recreation"),
+    path(f"{_AUDIENCE}recreation/live/", recreation.recreation_live, name="recreation_live"),
+    path(f"{_AUDIENCE}recreate/", recreation.recreate, name="recreate"),
     path(f"{_AD_ACCOUNT}audiences/refresh/", audiences.refresh, name="audiences_refresh"),
 ]

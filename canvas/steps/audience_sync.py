@@ -49,7 +49,7 @@ class AudienceSyncKind(PassingKind):
         return AudienceSyncForm(step, data)
 
     def open(self, step: Step) -> Editor:
-        return Editor(AudienceSyncForm(step, initial=saved(step)))
+        return Editor(AudienceSyncForm(step, initial=saved(step)), notice=_not_there(step))
 
     def submit(self, step: Step, data: QueryDict, *, user: User, now: datetime) -> Editor:
         """Do as the button `do` says: `choose` shows what a choice leads to, `refresh` reads the audiences
@@ -115,6 +115,12 @@ def configure(step: Step, *, audience: Audience, operation: str, fields: MatchFi
         operation=operation,
         match_fields=int(fields),
     )
+
+
+def _not_there(step: Step) -> Notice | None:
+    """Return what is wrong with the audience that was chosen, where that is mended on a page of its own."""
+    found = [each for each in audiences.problems(step.sync) if each.action] if step.sync else []
+    return Notice(found[0].text, good=False, url=found[0].url, link=found[0].action) if found else None
 
 
 def _notice(audience: Audience) -> Notice:

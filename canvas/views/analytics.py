@@ -18,7 +18,7 @@ from canvas.analytics.history import PERIODS, history
 from canvas.models import Canvas, Step
 from canvas.reading import steps_of
 from canvas.steps import kind_of
-from integrations import registry
+from integrations import audiences, registry
 from integrations.models import SyncReason
 from integrations.reasons import NOT_SYNCED, reason
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
@@ -115,6 +115,7 @@ def _step_context(request: WorkspaceRequest, workspace: Workspace, canvas: int, 
         "as_table": request.GET.get("view") == "table",
     }
     if sync is not None:
+        context["progress"] = audiences.progress(sync)
         context["history"] = history(sync, request.GET.get("period", ""), now)
     return context
 

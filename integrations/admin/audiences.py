@@ -2,15 +2,17 @@
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from integrations import creating
+from integrations.delivery import recreating
 from integrations.fields import fold
-from integrations.models import Audience, AudienceSync, Lane
-from pinsync.staff import HistoryAdmin
+from integrations.models import Audience, AudienceSync, Lane, Recreation
+from pinsync.staff import HistoryAdmin, staff_of
 
 
 @admin.register(Audience)
@@ -29,7 +31,7 @@ class AudienceAdmin(HistoryAdmin):
         "name": "name_folded__contains",
     }
     finds_first = "name"
-    actions = ("resume_creation",)
+    actions = ("resume_creation", "recreate")
 
     def condition(self, field: str, value: str) -> Q:
         return super().condition(field, fold(value) if field.startswith("name_folded") else value)
@@ -46,6 +48,51 @@ class AudienceAdmin(HistoryAdmin):
             "%(count)s creation goes on within seconds.", "%(count)s creations go on within seconds.", count
         )
         self.message_user(request, sentence % {"count": count})
+
+    @admin.action(description=_("Recreate deleted audiences and send their users again"), permissions=["repair"])
+    def recreate(self, request: HttpRequest, queryset: QuerySet[Audience]) -> HttpResponse | None:
+        """Ask first: how many users that is, and how many requests."""
+        found = list(queryset.select_related("ad_account__connection__workspace"))
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Recreate audience"),
+                "opts": self.opts,
+                "rows": [(one, recreating.forecast(one)) for one in found if recreating.is_wanted(one)],
+                "selected": queryset,
+            }
+            return TemplateResponse(request, "admin/integrations/audience/recreate.html", context)
+        now = timezone.now()
+        count = 0
+        for audience in found:
+            try:
+                count += creating.recreate(audience, staff_of(request), now)
+            except creating.CannotCreate as refusal:
+                self.message_user(request, gettext("Audience %(id)s: ") % {"id": audience.pk} + str(refusal), "error")
+        sentence = ngettext(
+            "%(count)s audience is created again within seconds; then its users are sent again.",
+            "%(count)s audiences are created again within seconds; then their users are sent again.",
+            count,
+        )
+        self.message_user(request, sentence % {"count": count})
+        return None
+
+
+@admin.register(Recreation)
+class RecreationAdmin(HistoryAdmin):
+    list_display = (
+        "id",
+        "audience_id",
+        "began_at",
+        "made_at",
+        "looked_through",
+        "to_look_through",
+        "sent_again",
+        "ended_at",
+    )
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    finds = {"id": "pk", "audience": "audience_id"}
+    finds_first = "audience"
 
 
 @admin.register(AudienceSync)

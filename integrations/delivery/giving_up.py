@@ -133,7 +133,7 @@ def why_waiting(audience_id: int, operation: str) -> str:
     account, link = audience.ad_account, audience.ad_account.connection
     if link.state != Connection.State.CONNECTED:
         return "invalid_token"
-    if audience.state == Audience.State.GONE:
+    if audience.state != Audience.State.READY:  # gone, or being made anew
         return "audience_gone"
     if account.state != AdAccount.State.CONNECTED:
         return "ad_account_access"

@@ -43,6 +43,9 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
     nothing at the partner.
     """
     audience = Audience.objects.select_related("ad_account__connection").get(pk=batch.audience_id)
+    if audience.state == Audience.State.CREATING:  # a deleted one is being made anew, and has no ids yet
+        settling.postpone(batch, timedelta(seconds=settings.TICK_SECONDS), now=clock())
+        return False
     partner = registry.partner(audience.ad_account.connection.partner)
     made: list[Request] = []
 
@@ -107,7 +110,8 @@ def _learn(error: PartnerError, audience: Audience) -> None:
     """Take from an answer what concerns more than its batch; the pace and the connection have learned before."""
     follows = error.meaning.follows
     if follows is Follows.AUDIENCE_GONE:
-        Audience.objects.filter(pk=audience.pk, state=Audience.State.READY).update(
+        # Not if it was made anew meanwhile: what is gone is the one that this request went to.
+        Audience.objects.filter(pk=audience.pk, target_id=audience.target_id, state=Audience.State.READY).update(
             state=Audience.State.GONE, failure=error.code
         )
     elif follows is Follows.AD_ACCOUNT_LOST:

@@ -314,6 +314,27 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Recreation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('began_at', models.DateTimeField()),
+                ('old_external_id', models.CharField(blank=True, max_length=40)),
+                ('old_target_id', models.CharField(blank=True, max_length=40)),
+                ('made_at', models.DateTimeField(blank=True, null=True)),
+                ('last_batch', models.BigIntegerField(default=0)),
+                ('through_batch', models.BigIntegerField(default=0)),
+                ('to_look_through', models.BigIntegerField(default=0)),
+                ('looked_through', models.BigIntegerField(default=0)),
+                ('sent_again', models.BigIntegerField(default=0)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('audience', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recreations', to='integrations.audience')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('audience',), name='recreation_one_at_a_time')],
+            },
+        ),
+        migrations.CreateModel(
             name='Tick',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

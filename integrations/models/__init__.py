@@ -1,4 +1,4 @@
-from integrations.models.audience import Audience, Lane
+from integrations.models.audience import Audience, Lane, Recreation
 from integrations.models.connection import (
     AdAccount,
     AppPace,
@@ -39,6 +39,7 @@ __all__ = [
     "Lane",
     "Operation",
     "Pace",
+    "Recreation",
     "Seat",
     "SyncMinute",
     "SyncReason",

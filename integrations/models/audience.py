@@ -1,5 +1,6 @@
 """Audiences at a partner: the local copy that pages search, and the ones that Pinsync made."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -68,3 +69,34 @@ class Lane(models.Model):
 
     def __str__(self) -> str:
         return f"Lane of audience {self.audience_id}"
+
+
+class Recreation(models.Model):
+    """A deleted audience that is made anew, and how far its users have come on the way back into it.
+
+    The audience's row stays the same and gets new ids: history, the order of intents, lanes and steps all hang on it.
+    """
+
+    audience = models.ForeignKey(Audience, models.CASCADE, related_name="recreations")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    began_at = models.DateTimeField()
+    old_external_id = models.CharField(max_length=40, blank=True)
+    old_target_id = models.CharField(max_length=40, blank=True)
+    made_at = models.DateTimeField(null=True, blank=True)  # it exists again; sending its users again began
+    last_batch = models.BigIntegerField(default=0)  # later ones were sent to the new audience
+    through_batch = models.BigIntegerField(default=0)  # looked through up to here, by id
+    to_look_through = models.BigIntegerField(default=0)  # users of those batches
+    looked_through = models.BigIntegerField(default=0)
+    sent_again = models.BigIntegerField(default=0)  # of them: pending again
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            # two people who press at once make one; also what workers look for unfinished ones by
+            models.UniqueConstraint(
+                fields=("audience",), condition=models.Q(ended_at__isnull=True), name="recreation_one_at_a_time"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Recreation {self.pk} of audience {self.audience_id}"

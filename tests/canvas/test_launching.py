@@ -71,7 +71,7 @@ def test_a_delay_alone_can_be_launched(canvas):
         (
             Audience,
             {"state": "gone"},
-            "The audience “Winter buyers” does not exist any more. Choose another one, or create one.",
+            "The audience “Winter buyers” does not exist any more. Recreate it, or choose another one.",
         ),
         (AudienceSync, {"audience": None}, "Choose an audience, or create one."),
         (AudienceSync, {"ad_account": None, "audience": None}, "Choose an ad account."),

@@ -352,7 +352,7 @@ def test_a_complete_sync_has_no_problem(sync):
         (
             Audience,
             {"state": "gone"},
-            "The audience “Winter buyers” does not exist any more. Choose another one, or create one.",
+            "The audience “Winter buyers” does not exist any more. Recreate it, or choose another one.",
         ),
         (
             Audience,
