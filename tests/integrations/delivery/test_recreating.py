@@ -314,3 +314,20 @@ def test_only_ours_is_recreated_where_two_workspaces_knew_the_same_audience(gone
     assert copy.external_id not in (None, audience.external_id)
     assert figures(sync)["pending"] == 3
     assert figures(gone)["synced"] == 10
+
+
+def test_a_twin_who_was_taken_out_since_stays_out(audience, sandbox, workspace):
+    add, remove = sync_to(audience), sync_to(audience, "remove")
+    first = people(workspace, 1, name="first", email="same@example.com")
+    twin = people(workspace, 1, name="twin", email="same@example.com")
+    other = people(workspace, 1, name="other")
+    for sync, chosen in ((add, other), (add, first), (remove, twin)):
+        let_in(sync, chosen)
+        deliver()
+    assert records_at(sandbox.world, audience) == records_of(other)
+    delete(sandbox, audience)
+    Audience.objects.update(state="gone")
+    recreate(audience)
+    deliver()
+    assert back(sandbox, audience) == records_of(other)
+    assert figures(add) == {"entered": 2, "synced": 1, "not_synced": 1, "pending": 0, "errored": 0}
