@@ -182,7 +182,7 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
         for _step in range(MOST_STEPS):
             if draft.done:
                 break
-            draft = with_live(ad_account.connection, lambda live, so_far=draft: step(live, so_far), now)  # type: ignore[misc]
+            draft = with_live(ad_account.connection_id, lambda live, so_far=draft: step(live, so_far), now)  # type: ignore[misc]
             _save(audience, draft)
         if not draft.done:
             raise InvalidSettings("The creation of an audience does not end")

@@ -35,18 +35,18 @@ Answer = TypeVar("Answer")
 
 def with_token(connection: Connection, call: Callable[[str], Answer], now: datetime) -> Answer:
     """Return `call(access_token)` with a token that is alive. See `with_live`."""
-    return with_live(connection, lambda live: call(live.access_token), now)
+    return with_live(connection.pk, lambda live: call(live.access_token), now)
 
 
-def with_live(connection: Connection, call: Callable[[Connection], Answer], now: datetime) -> Answer:
+def with_live(connection_id: int, call: Callable[[Connection], Answer], now: datetime) -> Answer:
     """Return `call(connection)` with the row as it is now: with a token that is alive, and the person whose it is.
 
-    The row is read again first. An expired token is refreshed before, a refused one after; then `call` is made once
+    An expired token is refreshed before, a refused one after; then `call` is made once
     more, so it must be safe to repeat. A second refusal marks the connection broken.
     Raises NeedsReconnect without calling where no call may be made, Unavailable while somebody else refreshes or
     staff paused the connection, and what `call` raises.
     """
-    connection = Connection.objects.get(pk=connection.pk)
+    connection = Connection.objects.get(pk=connection_id)
     _check(connection)
     if connection.access_expires_at and connection.access_expires_at <= now:
         connection = refresh(connection, now)

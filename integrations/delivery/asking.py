@@ -51,7 +51,8 @@ def noted(made: list[Request], pace: Pace, clock: Callable[[], datetime]) -> Ite
             pacing.slow_down(pace, error.retry_after)
         raise
     else:
-        pacing.recover(pace)
+        if pace.slowdown > 1:
+            pacing.recover(pace)
     finally:
         one.ended_at = clock()
 

@@ -132,10 +132,14 @@ def _hold(audience_id: int, now: datetime) -> bool:
 
 
 def _serve(audience_id: int, now: datetime) -> bool:
-    lane = Lane.objects.filter(audience_id=audience_id)
+    lane = "%s"
     if connection.vendor == "postgresql":
-        lane = Lane.objects.filter(pk__in=lane.select_for_update(skip_locked=True).values("pk"))
-    return lane.update(served_at=now.timestamp()) == 1
+        lane = "(SELECT audience_id FROM integrations_lane WHERE audience_id = %s FOR UPDATE SKIP LOCKED)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE integrations_lane SET served_at = %s WHERE audience_id = {lane}", [now.timestamp(), audience_id]
+        )
+        return bool(cursor.rowcount)
 
 
 def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
@@ -163,16 +167,18 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
     unusable: list[int] = []
     deleted: list[int] = []
     records: dict[str, None] = {}
+    room = limits.records
     for arrival in waiting:
         found = arrival.records
         if not found:
             (unusable if arrival.is_there else deleted).append(arrival.id)
             continue
-        if chosen and len(records) + len(found) > limits.records:  # whoever alone is too many goes alone
+        if chosen and len(records) + len(found) > room:  # whoever alone is too many goes alone
             new = sum(record not in records for record in set(found))
-            if len(records) + new > limits.records:
+            if len(records) + new > room:
                 break
-        records.update(dict.fromkeys(found))
+        for record in found:
+            records[record] = None
         chosen.append(arrival)
     order.end_not_synced(unusable, NO_USABLE_FIELD, now)
     order.end_not_synced(deleted, PROFILE_DELETED, now)

@@ -5,6 +5,7 @@ Lists of ids travel as one text parameter: a list of thousands of parameters cos
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.db import connection
@@ -34,8 +35,10 @@ class Waiting(NamedTuple):
     @property
     def records(self) -> list[str]:
         """Return the usable records of the fields to match on."""
-        found = (self.email, self.idfa, self.gaid)
-        return [record for place in _PLACES[self.match_fields] if (record := found[place])]
+        return [record for place in _OF_WAITING[self.match_fields] if (record := self[place])]  # type: ignore[misc]
+
+
+_waiting = partial(tuple.__new__, Waiting)  # `_make` looks at each row
 
 
 class Member(NamedTuple):
@@ -77,7 +80,7 @@ def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, aft
             ") w LEFT JOIN profiles_profile p ON p.id = w.profile_id ORDER BY w.id",
             [*params, limit],
         )
-        return list(map(Waiting._make, cursor.fetchall()))
+        return list(map(_waiting, cursor.fetchall()))
 
 
 _RECORDS = ", ".join(RECORD_COLUMNS[name] for name in RECORD_COLUMNS)
@@ -137,6 +140,10 @@ _PLACES = {
     mask: tuple(place for place, field in enumerate(MatchField) if mask & field.value)
     for mask in range(2 ** len(MatchField))
 }
+
+
+_FIRST = Waiting._fields.index("email")
+_OF_WAITING = {mask: tuple(_FIRST + place for place in places) for mask, places in _PLACES.items()}
 
 
 def pick(found: tuple[str | None, ...] | None, mask: int) -> list[str]:

@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -42,14 +42,14 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
     Waits up to 2 s for its turn; `clock` tells the time before and after. Safe to repeat: adding someone twice changes
     nothing at the partner.
     """
-    audience = Audience.objects.select_related("ad_account__connection").get(pk=batch.audience_id)
+    audience = Audience.objects.select_related("ad_account").get(pk=batch.audience_id)
     if audience.state == Audience.State.CREATING:  # a deleted one is being made anew, and has no ids yet
         settling.postpone(batch, timedelta(seconds=settings.TICK_SECONDS), now=clock())
         return False
-    partner = registry.partner(audience.ad_account.connection.partner)
     made: list[Request] = []
 
     def request(live: Connection) -> None:
+        partner = registry.partner(live.partner)
         if audience.state == Audience.State.GONE:
             # What an audience stands on may outlive it, and would go on taking users.
             with in_background(), reads_of(live.partner, live.partner_user_id):
@@ -71,7 +71,7 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
     error: PartnerError | None = None
     try:
         if records:
-            with_live(audience.ad_account.connection, request, clock())
+            with_live(audience.ad_account.connection_id, request, clock())
     except pacing.TurnTooFar as far:
         write_down(made, batch_id=batch.pk)
         settling.postpone(batch, timedelta(seconds=far.seconds), now=clock())
@@ -85,7 +85,8 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
     ended = clock()
     if error is not None:
         _learn(error, audience)
-    answer = settling.Answer(ended, error, tuple(made))
+    was_well = audience.state == Audience.State.READY and audience.ad_account.state == AdAccount.State.CONNECTED
+    answer = settling.Answer(ended, error, tuple(made), was_well)
     ours = settling.settle(batch, answer)
     log.log(
         logging.INFO if error is None or error.meaning.told is Told.NOBODY else logging.WARNING,
@@ -147,12 +148,17 @@ class _Drain:
 
     def run(self) -> int:
         renewed = time.monotonic()
+        look_at = 0.0
         with ThreadPoolExecutor(settings.SENDERS, thread_name_prefix="sender") as pool:
             while not self.stop() and time.monotonic() < self.ends_at:
                 if time.monotonic() - renewed > seats.RENEW_EVERY:
                     if not seats.keep(self.seat):
                         break
                     renewed = time.monotonic()
+                # Not behind every answer: where many come at once, looking would cost more than sending.
+                time.sleep(max(look_at - time.monotonic(), 0))
+                look_at = time.monotonic() + LOOK_EVERY
+                self._gather()
                 lanes = self._look()
                 for lane in self._choose(lanes):
                     self.claiming.add(lane.audience_id)
@@ -160,9 +166,9 @@ class _Drain:
                 # What may go in hours only is for later ticks: looking at it all the time would cost a core.
                 if not self.at_work and all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
                     break
-                self._gather(LOOK_EVERY)
             while self.at_work:  # the seat stays ours until the last answer is in
-                self._gather(seats.RENEW_EVERY)
+                wait(self.at_work, timeout=seats.RENEW_EVERY)
+                self._gather()
                 seats.keep(self.seat)
             for _ in range(settings.SENDERS):
                 pool.submit(database.close)
@@ -227,12 +233,8 @@ class _Drain:
             self.rest_until[lane.audience_id, lane.operation] = time.monotonic() + rest
         return claimed
 
-    def _gather(self, timeout: float) -> None:
-        if not self.at_work:
-            time.sleep(timeout)
-            return
-        done, _ = wait(self.at_work, timeout=timeout, return_when=FIRST_COMPLETED)
-        for future in done:
+    def _gather(self) -> None:
+        for future in [future for future in self.at_work if future.done()]:
             del self.at_work[future]
             self.made += future.result()
 

@@ -32,6 +32,7 @@ class Answer:
     ended_at: datetime
     error: PartnerError | None
     requests: tuple[Request, ...] = ()
+    was_well: bool = False  # audience and ad account were in order when it began: being accepted mends nothing
 
     @classmethod
     def to(cls, *requests: Request) -> "Answer":
@@ -179,7 +180,8 @@ def _accept(batch: Batch, answer: Answer) -> bool:
             figures.move(sync_id, pending=-users, synced=users)
     if batch.is_correction:
         batch.corrections.all().delete()
-    _all_is_well_again(batch)
+    if not answer.was_well:
+        _all_is_well_again(batch)
     return True
 
 

@@ -17,6 +17,7 @@ import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_environ_proxies
 
 from integrations import errors
 from integrations.contract import Errand, door
@@ -54,6 +55,10 @@ def session() -> requests.Session:
         _own.session = requests.Session()
         # One session serves many people: a cookie of one must not travel with the token of another.
         _own.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # What the environment says of proxies and certificates, once: a session asks it anew for every request.
+        _own.session.proxies = get_environ_proxies(settings.PINTEREST_API_URL)
+        _own.session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        _own.session.trust_env = False
         for scheme in ("http://", "https://"):
             _own.session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0))
     found: requests.Session = _own.session
