@@ -31,6 +31,5 @@ class CanvasConfig(AppConfig):
                 "canvas.unarchived": _("Canvas taken from the archive"),
                 "simulator.started": _("Simulation started"),
                 "simulator.stopped": _("Simulation stopped"),
-                "users.retried": _("Users retried"),
             }
         )

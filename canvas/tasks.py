@@ -1,11 +1,8 @@
 """Doors for the workers: ids at most, one domain call, safe to run twice."""
 
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from canvas import journeys, repeating, schedules, simulator
-from canvas.analytics import retrying
-from canvas.models import Step
 
 
 def tick() -> None:
@@ -25,10 +22,3 @@ def enter_due() -> None:
 def simulate() -> None:
     """Go on with the simulator's runs; rung by a new one."""
     simulator.advance_due(timezone.now())
-
-
-def retry(step_id: int, why: str) -> None:
-    """Retry errored users of a step, some thousands a time; rings again while there are more."""
-    step = Step.objects.select_related("sync").get(pk=step_id)
-    if retrying.retry_some(step, why, timezone.now()):
-        async_task(retrying.TASK, step_id, why, save=False)

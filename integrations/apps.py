@@ -29,5 +29,6 @@ class IntegrationsConfig(AppConfig):
                 "partner.disconnected": _("Partner disconnected"),
                 "partner.paused": _("Connection paused by staff"),
                 "partner.unpaused": _("Connection resumed by staff"),
+                "users.retried": _("Users retried"),
             }
         )

@@ -16,6 +16,7 @@ from integrations import registry
 from integrations.contract import Quota
 from integrations.delivery import forecast, rationing
 from integrations.delivery.clock import read_clock
+from integrations.literal import Literal
 from integrations.models import (
     AdAccount,
     Arrival,
@@ -128,7 +129,7 @@ def batches_by_state() -> dict[str, int]:
     counts: dict[str, int] = dict.fromkeys((str(state) for state in Batch.OPEN), 0)
     open_ = Batch.objects.filter(settled_at=None, state__in=Batch.OPEN).order_by()
     counts |= dict(open_.values_list("state").annotate(number=Count("pk")))
-    errored = Batch.objects.filter(state=Batch.State.ERRORED).order_by().values_list("reason")[:MOST_COUNTED]
+    errored = Batch.objects.filter(state=Literal(Batch.State.ERRORED)).order_by().values_list("reason")[:MOST_COUNTED]
     counts[Batch.State.ERRORED.value] = len(errored)
     return counts
 

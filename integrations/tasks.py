@@ -1,11 +1,13 @@
 """Doors for the task queue: ids in, one domain call. Safe to run twice, and losing one costs a tick."""
 
 import logging
+from typing import Any
 
 from django.utils import timezone
 
-from integrations import audiences, telling, upkeep
+from integrations import audiences, retrying, telling, upkeep
 from integrations.delivery import correcting, giving_up, sending, worker
+from integrations.delivery.retrying import Errored
 from integrations.errors import PartnerError
 from integrations.models import AdAccount
 
@@ -46,6 +48,11 @@ def refresh_audiences(ad_account_id: int) -> None:
 def tell_of_breaks() -> None:
     """Mail about connections that broke."""
     telling.tell_of_breaks(timezone.now())
+
+
+def retry(chosen: dict[str, Any], after: int) -> None:
+    """Retry errored users, some thousands a time; rings again while there are more."""
+    retrying.go_on(Errored(**chosen), after, timezone.now())
 
 
 def net() -> None:

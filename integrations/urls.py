@@ -1,6 +1,6 @@
 from django.urls import path
 
-from integrations.views import ad_accounts, audiences, consent, partners, recreation
+from integrations.views import ad_accounts, audiences, consent, partners, recreation, retrying
 
 app_name = "integrations"
 _PARTNER = "w/<slug:workspace>/partners/<slug:partner>/"
@@ -16,6 +16,7 @@ urlpatterns = [
     path(f"{_PARTNER}choose/<int:authorization>/", consent.choose, name="choose"),
     path(f"{_PARTNER}choose/<int:authorization>/cancel/", consent.cancel, name="cancel"),
     path(f"{_PARTNER}disconnect/", partners.disconnect, name="disconnect"),
+    path(f"{_PARTNER}retry/", retrying.retry, name="retry"),
     path(f"{_PARTNER}ad-accounts/read/", ad_accounts.read, name="ad_accounts_read"),
     path(f"{_PARTNER}ad-accounts/add/", ad_accounts.add, name="ad_accounts_add"),
     path(f"{_AD_ACCOUNT}disconnect/", ad_accounts.disconnect, name="ad_account_disconnect"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,7 +13,19 @@ from django.urls import reverse
 
 from canvas import journeys
 from canvas.models import Canvas, Entry
-from integrations.models import AdAccount, Arrival, Audience, Authorization, Batch, Connection, Delivery, SyncTotals
+from integrations import tasks
+from integrations.delivery import giving_up
+from integrations.models import (
+    AdAccount,
+    Arrival,
+    Audience,
+    Authorization,
+    Batch,
+    Connection,
+    Delivery,
+    SyncReason,
+    SyncTotals,
+)
 from pinsync.staff import MOST_ROWS
 from pinsync.workspaces.models import AuditEvent, User
 from tests.canvas.analytics.sending import errored, settle
@@ -114,20 +127,72 @@ def test_connections_are_paused_resumed_and_marked(connection, staff):
     assert list(actions) == ["partner.paused", "partner.unpaused", "partner.broken"]
 
 
+def confirm(staff, *objects) -> str:
+    """Press Retry, read how many it would be, and confirm; return what was read."""
+    label = objects[0]._meta
+    address = reverse(f"admin:{label.app_label}_{label.model_name}_changelist")
+    form = {"action": "retry", "_selected_action": [one.pk for one in objects]}
+    asked = staff.post(address, form)
+    assert asked.status_code == 200
+    assert not AuditEvent.objects.filter(action="users.retried").exists()  # nothing happened yet
+    assert staff.post(address, form | {"confirmed": "yes"}).status_code == 302
+    return asked.content.decode()
+
+
 def test_an_errored_batch_is_retried(launched, staff):
     batch = Batch.objects.get(state=Batch.State.ERRORED)
     accepted = Batch.objects.get(state=Batch.State.ACCEPTED)
-    act(staff, "retry", batch, accepted)
+    assert "<strong>1</strong> errored user becomes pending again" in confirm(staff, batch, accepted)
     totals = SyncTotals.objects.get()
     assert (totals.synced, totals.errored, totals.pending) == (2, 0, 3)
     event = AuditEvent.objects.get(action="users.retried")
     assert event.detail == {"users": 1, "batch": batch.pk}
 
 
+def test_one_errored_user_is_retried(launched, staff):
+    refused = Delivery.objects.get(batch__state="errored")
+    assert "<strong>1</strong> errored user becomes pending again" in confirm(staff, refused)
+    assert SyncTotals.objects.get().errored == 0
+    assert AuditEvent.objects.get(action="users.retried").detail == {"users": 1, "profile": refused.profile_id}
+    assert "Nobody here is errored any more" in retry_page(staff, refused)
+
+
+def test_all_users_with_a_reason_are_retried(launched, staff):
+    sync = launched.steps.get().sync
+    errored(sync, 1, now=NOON, reason="partner_unavailable")
+    assert "<strong>1</strong>" in confirm(staff, SyncReason.objects.get(reason="record_refused"))
+    assert dict(SyncReason.objects.values_list("reason", "users")) == {"record_refused": 0, "partner_unavailable": 1}
+
+
+def test_whoever_errored_while_nobody_was_connected_is_retried(launched, connection, staff):
+    Connection.objects.filter(pk=connection.pk).update(state="broken")
+    giving_up.give_up(NOON + timedelta(hours=14))
+    Connection.objects.filter(pk=connection.pk).update(state="connected")
+    assert "<strong>2</strong> errored users become pending again" in confirm(staff, connection)
+    assert (SyncTotals.objects.get().errored, SyncTotals.objects.get().pending) == (1, 2)
+
+
+def retry_page(staff, one) -> str:
+    address = reverse(f"admin:integrations_{one._meta.model_name}_changelist")
+    return staff.post(address, {"action": "retry", "_selected_action": [one.pk]}).content.decode()
+
+
+def test_who_may_only_look_is_offered_no_retry(launched):
+    watcher = User.objects.create_user("watcher@example.com", is_staff=True)
+    watcher.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client = Client()
+    client.force_login(watcher)
+    batch = Batch.objects.get(state=Batch.State.ERRORED)
+    address = reverse("admin:integrations_batch_changelist")
+    client.post(address, {"action": "retry", "_selected_action": [batch.pk], "confirmed": "yes"})
+    assert SyncTotals.objects.get().errored == 1
+
+
 def test_audiences_are_refreshed_by_a_worker(ad_account, staff, django_capture_on_commit_callbacks):
     act(staff, "refresh_audiences", ad_account)
     (task,) = apps.get_model("django_q", "OrmQ").objects.all()
     assert task.func() == "integrations.tasks.refresh_audiences"
+    assert callable(tasks.refresh_audiences)
 
 
 def test_a_creation_that_failed_is_taken_up_again(ad_account, staff):

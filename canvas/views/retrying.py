@@ -12,8 +12,10 @@ from django.views.decorators.http import require_http_methods
 from canvas.analytics import batches, retrying
 from canvas.views.analytics import find_step
 from integrations import registry
+from integrations.delivery.retrying import is_wanted, wanted_of_batch
 from integrations.models import Batch, Delivery
 from integrations.reasons import ERRORS, reason
+from integrations.retrying import retry_batch as retry_all_of
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
 
@@ -56,12 +58,10 @@ def retry_user(request: WorkspaceRequest, workspace: Workspace, canvas: int, ste
     one = get_object_or_404(Delivery, sync=found.sync_id, pk=delivery, batch__isnull=False)
     back = f"{reverse('canvas:users', args=[workspace.slug, canvas, step])}?state=errored"
     if request.method == "GET":
-        users = int(Batch.objects.filter(pk=one.batch_id or 0, state=Batch.State.ERRORED).exists())
-        return render(
-            request,
-            "canvas/analytics/retry.html",
-            {"canvas": found.canvas, "step": found, "users": users, "left_out": 0, "back": back},
-        )
+        users = int(is_wanted(one))
+        is_errored = Batch.objects.filter(pk=one.batch_id or 0, state=Batch.State.ERRORED).exists()
+        context = {"canvas": found.canvas, "step": found, "users": users, "back": back}
+        return render(request, "canvas/analytics/retry.html", context | {"left_out": int(is_errored) - users})
     _say(request, int(retrying.retry_user(found, one, request.user, timezone.now())))
     return redirect(back)
 
@@ -74,11 +74,14 @@ def retry_batch(request: WorkspaceRequest, workspace: Workspace, batch: int) -> 
         raise Http404
     back = reverse("canvas:batch", args=[workspace.slug, batch])
     if request.method == "GET":
-        size = found.records if found.is_correction else found.users
-        users = size if found.state == Batch.State.ERRORED else 0
-        context = {"batch": found, "users": users, "left_out": 0, "back": back}
+        if found.is_correction:
+            users, left_out = (found.records if found.state == Batch.State.ERRORED else 0), 0
+        else:
+            users = wanted_of_batch(found).count()
+            left_out = found.users - users if found.state == Batch.State.ERRORED else 0
+        context = {"batch": found, "users": users, "left_out": left_out, "back": back}
         return render(request, "canvas/analytics/retry.html", context)
-    retried = retrying.retry_batch(found, request.user, timezone.now())
+    retried = retry_all_of(found, request.user, timezone.now())
     if found.is_correction and retried:
         sentence = ngettext("%(count)s record is looked at again.", "%(count)s records are looked at again.", retried)
         messages.success(request, sentence % {"count": f"{retried:,}"})

@@ -1,19 +1,20 @@
 """Batches and their attempts: what was sent, how it ended, and another try."""
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from datetime import datetime
+
+from django.contrib import admin
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from integrations.admin.retrying import RetryAdmin
 from integrations.delivery import retrying
 from integrations.models import Attempt, Batch, Correction
-from pinsync.staff import AgeFilter, HistoryAdmin, staff_of
-from pinsync.workspaces import audit
+from integrations.retrying import retry_batch
+from pinsync.staff import AgeFilter, HistoryAdmin
+from pinsync.workspaces.models import User
 
 WORKSPACE = "audience__ad_account__connection__workspace"
 
@@ -24,7 +25,7 @@ class WaitFilter(AgeFilter):
 
 
 @admin.register(Batch)
-class BatchAdmin(HistoryAdmin):
+class BatchAdmin(RetryAdmin, HistoryAdmin):
     list_display = (
         "id",
         "workspace",
@@ -65,36 +66,15 @@ class BatchAdmin(HistoryAdmin):
     def its_users(self, batch: Batch) -> SafeString:
         return _search("delivery", f"batch:{batch.pk}", gettext("its users"))
 
-    @admin.action(description=_("Retry the users and corrections of errored batches"), permissions=["repair"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        now = timezone.now()
-        users = records = 0
-        for batch in queryset.filter(state=Batch.State.ERRORED).select_related(WORKSPACE):
-            retried = retrying.retry_batch(batch, now=now)
-            if retried:
-                workspace = batch.audience.ad_account.connection.workspace
-                audit.record(
-                    workspace,
-                    staff_of(request),
-                    "users.retried",
-                    batch.audience.name,
-                    now=now,
-                    users=retried,
-                    batch=batch.pk,
-                )
-            if batch.is_correction:
-                records += retried
-            else:
-                users += retried
-        if records:
-            corrected = ngettext(
-                "%(count)s record is looked at again.", "%(count)s records are looked at again.", records
-            )
-            self.message_user(request, corrected % {"count": records}, messages.SUCCESS)
-        if records and not users:
-            return
-        sentence = ngettext("%(count)s user is pending again.", "%(count)s users are pending again.", users)
-        self.message_user(request, sentence % {"count": users}, messages.SUCCESS if users else messages.INFO)
+    def users_to_retry(self, row: Batch) -> int:
+        return 0 if row.is_correction else retrying.wanted_of_batch(row).count()
+
+    def records_to_retry(self, row: Batch) -> int:
+        return row.records if row.is_correction and row.state == Batch.State.ERRORED else 0
+
+    def retry_row(self, row: Batch, staff: User, now: datetime) -> int:
+        retried = retry_batch(row, staff, now)
+        return 0 if row.is_correction else retried
 
 
 @admin.register(Attempt)

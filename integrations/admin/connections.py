@@ -13,10 +13,13 @@ from django_q.tasks import async_task
 
 from integrations import pausing
 from integrations.admin.now import DeliveryNow
+from integrations.admin.retrying import RetryAdmin
 from integrations.errors import NeedsReconnect
 from integrations.models import AdAccount, AppPace, AppRead, Authorization, Connection, Pace, TermsAcceptance
+from integrations.retrying import errored_while_disconnected, retry_after_reconnecting, would_retry
 from integrations.tokens import mark_broken
 from pinsync.staff import AgeFilter, HistoryAdmin, staff_of
+from pinsync.workspaces.models import User
 
 SECRET = ("token", "digest", "lease")  # what no address of the admin may ask about
 
@@ -31,7 +34,7 @@ class SecretAdmin(HistoryAdmin):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(DeliveryNow, SecretAdmin):
+class ConnectionAdmin(DeliveryNow, RetryAdmin, SecretAdmin):
     list_display = (
         "id",
         "workspace",
@@ -70,7 +73,13 @@ class ConnectionAdmin(DeliveryNow, SecretAdmin):
         "paused_at",
         "looked_at",
     )
-    actions = ("pause", "resume", "mark_for_reconnect")
+    actions = ("pause", "resume", "mark_for_reconnect", "retry")
+
+    def users_to_retry(self, row: Connection) -> int:
+        return would_retry(errored_while_disconnected(row))
+
+    def retry_row(self, row: Connection, staff: User, now: datetime) -> int | None:
+        return retry_after_reconnecting(row, staff, now)
 
     @admin.action(description=_("Pause: send nothing"), permissions=["repair"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:

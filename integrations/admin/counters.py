@@ -1,9 +1,15 @@
 """Figures and the machinery of the workers."""
 
+from datetime import datetime
+
 from django.contrib import admin
 
+from integrations.admin.retrying import RetryAdmin
+from integrations.delivery.retrying import errored_of_sync
 from integrations.models import Heartbeat, Seat, SyncMinute, SyncReason, SyncTotals, Tick
+from integrations.retrying import retry, would_retry
 from pinsync.staff import HistoryAdmin
+from pinsync.workspaces.models import User
 
 
 @admin.register(SyncTotals)
@@ -25,15 +31,22 @@ class SyncMinuteAdmin(HistoryAdmin):
 
 
 @admin.register(SyncReason)
-class SyncReasonAdmin(HistoryAdmin):
+class SyncReasonAdmin(RetryAdmin, HistoryAdmin):
     list_display = ("id", "sync_id", "workspace", "reason", "users")
     list_filter = ("reason",)
     list_select_related = ("sync__workspace",)
     finds = {"id": "pk", "sync": "sync_id", "reason": "reason", "workspace": "sync__workspace__slug"}
     finds_first = "sync"
+    actions = ("retry",)
 
     def workspace(self, row: SyncReason) -> str:
         return row.sync.workspace.slug
+
+    def users_to_retry(self, row: SyncReason) -> int:
+        return would_retry(errored_of_sync(row.sync, row.reason))
+
+    def retry_row(self, row: SyncReason, staff: User, now: datetime) -> int | None:
+        return retry(errored_of_sync(row.sync, row.reason), f"#{row.sync_id}", staff, now)
 
 
 @admin.register(Heartbeat)

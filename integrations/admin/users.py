@@ -1,5 +1,6 @@
 """The two large tables, one row a user: searched by index, never counted."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,12 +8,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from integrations.admin.retrying import RetryAdmin
+from integrations.delivery import retrying
 from integrations.models import Arrival, Delivery
+from integrations.retrying import retry_user
 from pinsync.staff import PERSON, UserRowsAdmin
+from pinsync.workspaces.models import User
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(UserRowsAdmin):
+class DeliveryAdmin(RetryAdmin, UserRowsAdmin):
     list_display = ("id", "sync_id", "profile_id", "audience_id", "operation", "state", "why", "batch_id", "entered_at")
     finds = {
         "id": "pk",
@@ -35,9 +40,16 @@ class DeliveryAdmin(UserRowsAdmin):
         "entered_at",
     )
     readonly_fields = ("id", "sync_id", "profile_id", "audience_id", "batch_id", "state", "why")
+    actions = ("retry",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("batch")
+
+    def users_to_retry(self, row: Delivery) -> int:
+        return int(retrying.is_wanted(row))
+
+    def retry_row(self, row: Delivery, staff: User, now: datetime) -> int:
+        return int(retry_user(row, f"#{row.sync_id}", staff, now))
 
     @admin.display(description=_("state"))
     def state(self, delivery: Delivery) -> str:

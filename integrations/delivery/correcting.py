@@ -57,12 +57,6 @@ def waiting() -> int:
     return RecordChange.objects.count() + Correction.objects.exclude(batch__state=Batch.State.ERRORED).count()
 
 
-def retry(audience_id: int, reason: str = "") -> int:
-    """Make the corrections of an audience that were given up (for a reason) again; return how many records."""
-    errored = Batch.objects.filter(audience_id=audience_id, state=Batch.State.ERRORED, is_correction=True)
-    return sum(retry_batch(batch) for batch in (errored.filter(reason=reason) if reason else errored))
-
-
 def retry_batch(batch: Batch) -> int:
     """Make the corrections of an errored batch again, as they are right now; return how many records."""
     with writing():

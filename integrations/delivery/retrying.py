@@ -7,11 +7,13 @@ retry waits for the answer to an earlier opposite request (order.py `must_wait`)
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from integrations.delivery import claiming, correcting
 from integrations.delivery.counting import tally
@@ -19,34 +21,122 @@ from integrations.delivery.entering import ring
 from integrations.delivery.limits import limits_of
 from integrations.delivery.settling import users_by_sync
 from integrations.delivery.writing import writing
-from integrations.models import Arrival, AudienceSync, Batch, Delivery
+from integrations.literal import Literal
+from integrations.models import Arrival, Audience, AudienceSync, Batch, Connection, Delivery, SyncReason
+from integrations.reasons import ERRORS
 
 
-def errored(sync: AudienceSync, reason: str = "") -> QuerySet[Delivery]:
-    """Return the errored users of a sync that Retry would take, for a count before it happens."""
-    batches = Batch.objects.filter(
-        state=Batch.State.ERRORED, audience__ad_account__connection__workspace=sync.workspace_id
-    )
-    if reason:
-        batches = batches.filter(reason=reason)
-    return _still_wanted(Delivery.objects.filter(sync=sync, batch__in=batches.values("pk")))
+@dataclass(frozen=True)
+class Errored:
+    """The errored users of one sync, or of all that a connection's syncs have; with one reason, or with any."""
+
+    workspace_id: int
+    sync_id: int | None = None
+    connection_id: int | None = None
+    reason: str = ""
+
+    def figure(self) -> int:
+        """Return how many users these are, from the counters."""
+        counters = SyncReason.objects.filter(reason__in=[self.reason] if self.reason else list(ERRORS))
+        if self.sync_id is not None:
+            counters = counters.filter(sync=self.sync_id)
+        if self.connection_id is not None:
+            partner = Connection.objects.filter(pk=self.connection_id).values("partner")
+            counters = counters.filter(sync__workspace=self.workspace_id, sync__partner__in=partner)
+        return counters.aggregate(users=Sum("users"))["users"] or 0
+
+    def batches(self) -> QuerySet[Batch]:
+        """Return the batches that they may be in; other syncs' users may be in them, too."""
+        return self._batches().filter(is_correction=False)
+
+    def corrections(self) -> QuerySet[Batch]:
+        """Return the corrections of their audiences that were given up, too."""
+        found = self._batches().filter(is_correction=True)
+        if self.sync_id is not None:
+            found = found.filter(audience__in=AudienceSync.objects.filter(pk=self.sync_id).values("audience"))
+        return found
+
+    def _batches(self) -> QuerySet[Batch]:
+        audiences = Audience.objects.filter(ad_account__connection__workspace=self.workspace_id)
+        if self.connection_id is not None:
+            audiences = audiences.filter(ad_account__connection=self.connection_id)
+        found = Batch.objects.filter(state=Literal(Batch.State.ERRORED), audience__in=audiences.order_by().values("pk"))
+        return found.filter(reason=self.reason) if self.reason else found
+
+    def wanted(self) -> int:
+        """Return how many of them Retry would take: not who was asked the opposite since."""
+        # Batch by batch, as a subquery for each: a join would be at liberty to read every delivery there ever was.
+        inside = self._members().filter(batch=OuterRef("pk"))
+        number = _still_wanted(inside).order_by().values("batch").annotate(number=Count("pk")).values("number")
+        found = self.batches().annotate(users_wanted=Coalesce(Subquery(number), 0))
+        return found.aggregate(users=Sum("users_wanted"))["users"] or 0
+
+    def next_batches(self, after: int) -> list[int]:
+        """Return the batches with any of them, behind the batch `after`."""
+        found = self.batches().filter(Exists(self._members().filter(batch=OuterRef("pk"))), pk__gt=after)
+        return list(found.order_by("pk").values_list("pk", flat=True))
+
+    def _members(self) -> QuerySet[Delivery]:
+        if self.sync_id is None:
+            return Delivery.objects.all()
+        # The sum keeps the database from going through all that the sync ever sent: an errored batch is small.
+        return Delivery.objects.annotate(of_sync=F("sync_id") + 0).filter(of_sync=self.sync_id)
 
 
-def retry_sync(sync: AudienceSync, *, reason: str = "", at_least: int | None = None, now: datetime) -> int:
-    """Retry all errored users of a sync (with a reason); return how many are pending again.
+def errored_of_sync(sync: AudienceSync, reason: str = "") -> Errored:
+    return Errored(sync.workspace_id, sync_id=sync.pk, reason=reason)
 
-    Corrections of its audience that were given up (for that reason) are made again with them.
-    With `at_least`, stop behind the batch with which that many are: the rest is for the next call.
+
+def errored_of_connection(connection: Connection, reason: str = "") -> Errored:
+    return Errored(connection.workspace_id, connection_id=connection.pk, reason=reason)
+
+
+def would_take(chosen: Errored, *, at_most: int) -> int:
+    """Return how many users Retry would take; counted one by one only where there are no more than `at_most`.
+
+    Of more, those are returned who are errored.
     """
-    batches = errored(sync, reason).order_by().values_list("batch_id", flat=True).distinct()
+    users = chosen.figure()
+    return users if users > at_most or users == 0 else chosen.wanted()
+
+
+def retry_sync(sync: AudienceSync, *, reason: str = "", now: datetime) -> int:
+    """Retry all errored users of a sync (with a reason); return how many are pending again."""
+    return retry_part(errored_of_sync(sync, reason), now=now).users
+
+
+@dataclass(frozen=True)
+class Part:
+    """How many users are pending again, and behind which batch the next part begins: None when all is done."""
+
+    users: int
+    after: int | None
+
+
+def retry_part(chosen: Errored, *, at_least: int | None = None, after: int = 0, now: datetime) -> Part:
+    """Retry errored users batch by batch, behind the batch `after`.
+
+    With `at_least`, stop behind the batch with which that many are pending again; corrections that were given
+    up (for that reason) are made again with the last part. Safe to repeat.
+    """
     retried = 0
-    for batch_id in sorted(batches):
+    for batch_id in chosen.next_batches(after):
+        retried += _retry(batch_id, chosen.sync_id, None, now)
         if at_least is not None and retried >= at_least:
-            break
-        retried += _retry(batch_id, sync.pk, None, now)
-    if sync.audience_id is not None:
-        correcting.retry(sync.audience_id, reason)
-    return retried
+            return Part(retried, batch_id)
+    for batch in chosen.corrections():
+        correcting.retry_batch(batch)
+    return Part(retried, None)
+
+
+def wanted_of_batch(batch: Batch) -> QuerySet[Delivery]:
+    """Return the users of a batch whom Retry would take."""
+    return _still_wanted(Delivery.objects.filter(batch=batch, batch__state=Batch.State.ERRORED))
+
+
+def is_wanted(delivery: Delivery) -> bool:
+    """Return whether Retry would take this user."""
+    return _still_wanted(Delivery.objects.filter(pk=delivery.pk, batch__state=Batch.State.ERRORED)).exists()
 
 
 def retry_batch(batch: Batch, *, now: datetime) -> int:

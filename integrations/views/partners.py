@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from integrations import connecting, consenting, registry, usage
+from integrations import connecting, consenting, registry, retrying, usage
 from integrations.contract import AudiencePartner
 from integrations.delivery import forecast
 from integrations.forms import TermsForm
@@ -70,6 +70,8 @@ def show(
         context["ad_accounts"] = list(connection.ad_accounts.exclude(state=AdAccount.State.AVAILABLE))
         context["canvases"] = [found for found in usage.of(connection) if found.active]
         context["standing"] = forecast.standing(connection, timezone.now())
+        context["errored"] = retrying.errored_while_disconnected(connection).figure() if connection.may_call else 0
+        context["may_retry"] = request.member.may(Role.EDITOR)
         context["reason"] = reason(connection.broken_code, partner.name) if connection.broken_code else None
     response = render(request, "integrations/partner.html", context, status=status)
     return let_forms_lead_to(response, partner)

@@ -94,7 +94,7 @@ def test_after_thirteen_hours_a_user_errors_with_the_last_reason_and_can_be_retr
     assert dict(sync.reasons.values_list("reason", "users")) == {"partner_unavailable": 1}
 
     pinterest.mends()
-    assert retrying.errored(sync, "partner_unavailable").count() == 1
+    assert retrying.errored_of_sync(sync, "partner_unavailable").wanted() == 1
     assert retrying.retry_sync(sync, reason="partner_unavailable", now=timezone.now()) == 1
     deliver()
     assert metrics(canvas)["synced"] == 1

@@ -77,9 +77,10 @@ def test_staff_see_and_retry_corrections(given_up):
     client = browser(User.objects.create_superuser("staff@example.com", "correct horse"))
     listed = client.get("/admin/integrations/batch/", {"is_correction__exact": "1"}).content.decode()
     assert f">{given_up.pk}</a>" in listed
-    answer = client.post(
-        "/admin/integrations/batch/", {"action": "retry", "_selected_action": [given_up.pk]}, follow=True
-    )
+    form = {"action": "retry", "_selected_action": [given_up.pk]}
+    asked = client.post("/admin/integrations/batch/", form).content.decode()
+    assert "<strong>2</strong> records of corrections are looked at again." in asked
+    answer = client.post("/admin/integrations/batch/", form | {"confirmed": "yes"}, follow=True)
     assert "2 records are looked at again." in answer.content.decode()
     assert "pending again" not in answer.content.decode()
     assert "Corrections waiting" in client.get("/admin/integrations/connection/now/").content.decode()

@@ -50,7 +50,7 @@ def test_whoever_is_given_up_before_a_first_attempt_can_be_retried_by_reason(wor
     settling.postpone(claim.batch, timedelta(hours=15), now=timezone.now())
     giving_up.give_up(later(hours=14))
     assert reasons(sync) == {"partner_unavailable": 3}
-    assert retrying.errored(sync, "partner_unavailable").count() == 3
+    assert retrying.errored_of_sync(sync, "partner_unavailable").wanted() == 3
     retrying.retry_sync(sync, reason="partner_unavailable", now=timezone.now())
     deliver()
     assert figures(sync)["synced"] == 3

@@ -42,7 +42,7 @@ def test_the_list_ends_with_the_last_intents(workspace, audience, sandbox, setti
                 giving_up.give_up(now())
             case "retry":
                 sync = chance.choice(syncs)
-                expected = retrying.errored(sync).count()
+                expected = retrying.errored_of_sync(sync).wanted()
                 assert retrying.retry_sync(sync, now=now()) == expected
         assert Arrival.objects.count() + sum(
             Batch.objects.filter(settled_at=None).values_list("users", flat=True)
