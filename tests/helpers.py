@@ -1,6 +1,7 @@
 """Hands for the tests of delivery: people to send, and a worker that works in the test's own thread."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -63,10 +64,11 @@ def let_in(sync, profiles, now=None):
         return enter(sync, profiles, now=now or timezone.now())
 
 
-def deliver(now: datetime | None = None, *, rounds: int = 200) -> int:
+def deliver(now: datetime | None = None, *, rounds: int = 200, before_each: Callable[[], object] | None = None) -> int:
     """Tick, and do what a worker does until nothing is due; return the number of batches sent.
 
     With `now`, as if it were that moment and time went on from there: retries that are due by then are made.
+    `before_each` is called before each of them is sent.
     """
     ahead = (now or timezone.now()) - timezone.now()
     sent = 0
@@ -81,6 +83,8 @@ def deliver(now: datetime | None = None, *, rounds: int = 200) -> int:
                 lane.audience_id, lane.operation, limits=limits_of(lane.partner), fresh=lane.fresh, now=moment
             )
             if found is not None:
+                if before_each is not None:
+                    before_each()
                 sending.send(found.batch, found.records, clock=lambda: timezone.now() + ahead)
                 sent, progress = sent + 1, True
         if not progress:
