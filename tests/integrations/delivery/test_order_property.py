@@ -131,7 +131,9 @@ class Walk(RuleBasedStateMachine):
 
     @rule(place=audiences, operation=operations)
     def retry(self, place, operation):
-        retrying.retry_sync(self.syncs[place, operation], now=self.now)
+        sync = self.syncs[place, operation]
+        said = retrying.errored_of_sync(sync).wanted()
+        assert retrying.retry_sync(sync, now=self.now) == said
 
     @rule(place=audiences, operation=operations)
     def claim_and_fall_asleep(self, place, operation):
@@ -217,7 +219,7 @@ def test_the_partner_ends_with_what_was_asked_last(settings_of_walk):
 
 def _settings() -> settings:
     return settings(
-        max_examples=EXAMPLES or 12,
+        max_examples=EXAMPLES or 8,
         stateful_step_count=40 if EXAMPLES else 25,
         derandomize=not EXAMPLES,
         deadline=None,
