@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.benchmarks import ground, history, steady, throughput
+from integrations.benchmarks import fairness, ground, history, steady, throughput
 from integrations.benchmarks.processes import NotReady
 from integrations.benchmarks.steady import Traffic
 
@@ -24,8 +24,8 @@ SHARED_SECONDS = 60.0
 class Command(BaseCommand):
     help = (
         "Measures delivery: many users at once (default), a steady stream (--steady), many small audiences (--shared), "
-        "ten minutes at the limit (--soak), or a long history (--history). Works on throw-away data, with a sandbox "
-        "and workers of its own; prints one JSON object."
+        "ten minutes at the limit (--soak), a long history (--history), or a few beside a crowd (--fairness). "
+        "Works on throw-away data, with a sandbox and workers of its own; prints one JSON object."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--shared", action="store_true", help="3 users a second for each of 20 audiences")
         parser.add_argument("--soak", action="store_true", help="2 workspaces, 6 audiences, 3 workers, at the limit")
         parser.add_argument("--history", type=int, metavar="N", help="N deliveries lie behind, against 100,000")
+        parser.add_argument("--fairness", type=int, metavar="N", help="N users wait while 50 enter another audience")
         parser.add_argument("--seconds", type=float, help="how long users arrive")
         parser.add_argument("--audiences", type=int, help="10 for --steady, 20 for --shared, 6 for --soak")
         parser.add_argument("--own-server", action="store_true", help="PostgreSQL: make a server for this run")
@@ -79,6 +80,8 @@ def _measure(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     workers = options["workers"] or (3 if options["soak"] else 1)
     if options["history"]:
         return history.measure(folder, deliveries=options["history"])
+    if options["fairness"]:
+        return fairness.measure(folder, users=options["fairness"], latency=options["latency"], workers=workers)
     traffic = _traffic(options)
     if traffic:
         return steady.measure(folder, traffic, workers=workers)

@@ -83,6 +83,13 @@ def test_what_is_measured_adds_up_and_nothing_is_left(tmp_path):
         assert of_person["batches"] + 2 == found["pace"][person]["requests"] - found["pace"][person]["refused_429"]
 
 
+def test_a_few_are_accepted_within_ten_seconds_beside_a_crowd(tmp_path):
+    found = run(tmp_path, "bench_delivery", "--fairness", "400000", seconds=150)
+    assert [one["operation"] for one in found["tries"]] == ["add", "remove", "add"]
+    assert all(one["crowd_pending"] > 0 for one in found["tries"])
+    assert found["slowest_seconds"] <= found["promised_seconds"] == 10
+
+
 def test_ctrl_c_leaves_nothing(tmp_path):
     process = begin(tmp_path, "bench_delivery", "--steady", "50", "--seconds", "100", "--keep")
     ground_line = tmp_path / "err"
