@@ -25,6 +25,18 @@ def database_url() -> str:
     return f"postgres://{user}{password}@{host}{f':{port}' if port else ''}/{values['NAME']}"
 
 
+def environment() -> dict[str, str]:
+    """Return what a process of ours needs to work on the test's database, with the test's sandbox."""
+    return os.environ | {
+        "DATABASE_URL": database_url(),
+        "PINSYNC_WORKERS": "2",
+        "PINTEREST_API_URL": settings.PINTEREST_API_URL,
+        "PINTEREST_OAUTH_URL": settings.PINTEREST_OAUTH_URL,
+        "SECRET_KEY": settings.SECRET_KEY,
+        "PINSYNC_TOKEN_KEYS": ",".join(settings.TOKEN_KEYS),
+    }
+
+
 def until(what: Callable[[], object], seconds: float) -> float:
     """Wait until `what()` is true and return how long that took; fail when it takes longer than `seconds`."""
     start = time.monotonic()
@@ -38,14 +50,7 @@ class Worker:
     """One `manage.py worker`."""
 
     def __init__(self, log: Path, *arguments: str, **variables: str) -> None:
-        env = os.environ | {
-            "DATABASE_URL": database_url(),
-            "PINSYNC_WORKERS": "2",
-            "PINTEREST_API_URL": settings.PINTEREST_API_URL,
-            "PINTEREST_OAUTH_URL": settings.PINTEREST_OAUTH_URL,
-            "SECRET_KEY": settings.SECRET_KEY,
-            "PINSYNC_TOKEN_KEYS": ",".join(settings.TOKEN_KEYS),
-        }
+        env = environment()
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -9,7 +9,13 @@ from foreground import ROOT, Asked, Failed, Foreground
 PROCESSES = "2"  # each with a test database of its own; many tests wait for a pace or a process
 
 # Tests start from the defaults, whatever the person who runs them has set for a server.
-KEPT = ("DATABASE_URL", "PINSYNC_DATA_DIR", "PINSYNC_TEST_DATA", "PINSYNC_PINTEREST_OPENAPI")
+KEPT = (
+    "DATABASE_URL",
+    "PINSYNC_DATA_DIR",
+    "PINSYNC_TEST_DATA",
+    "PINSYNC_PINTEREST_OPENAPI",
+    "PINSYNC_TEST_GIVE_UP_SECONDS",
+)
 OURS = (
     "DEBUG",
     "SECRET_KEY",

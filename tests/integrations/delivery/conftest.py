@@ -42,14 +42,14 @@ def connection(workspace, sandbox) -> Connection:
     return connect(workspace, sandbox)
 
 
-def connect(workspace, sandbox) -> Connection:
-    """Connect a workspace as maple_and_moss."""
+def connect(workspace, sandbox, person=MAPLE) -> Connection:
+    """Connect a workspace as maple_and_moss, or as another person."""
     now = timezone.now()
-    tokens = sandbox.tokens.grant(MAPLE.id, ["user_accounts:read", "ads:read", "ads:write"], sandbox.clock.now())
+    tokens = sandbox.tokens.grant(person.id, ["user_accounts:read", "ads:read", "ads:write"], sandbox.clock.now())
     made = Connection.objects.create(
         workspace=workspace,
         partner="pinterest",
-        partner_user_id=MAPLE.id,
+        partner_user_id=person.id,
         access_token=tokens.access,
         refresh_token=tokens.refresh,
         access_expires_at=now + timedelta(days=30),
