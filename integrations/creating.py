@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from integrations import registry
 from integrations.contract import AudienceDraft
 from integrations.delivery import recreating
-from integrations.delivery.asking import Request, clock_from, noted, write_down
+from integrations.delivery.asking import Request, noted, write_down
+from integrations.delivery.clock import clock_from
 from integrations.delivery.pacing import wait_for_turn
 from integrations.delivery.rationing import quota_of
 from integrations.delivery.reading import reads_of

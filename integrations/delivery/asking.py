@@ -4,11 +4,10 @@ A request counts for the person whose token it carried, who need not be the conn
 answer comes.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from integrations.delivery import pacing
 from integrations.errors import Follows, PartnerError
@@ -70,9 +69,3 @@ def write_down(made: Iterable[Request], *, batch_id: int | None = None) -> None:
         )
         for one in made
     )
-
-
-def clock_from(now: datetime) -> Callable[[], datetime]:
-    """Return a clock that shows `now` and runs."""
-    began = time.monotonic()
-    return lambda: now + timedelta(seconds=time.monotonic() - began)

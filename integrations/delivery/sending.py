@@ -17,6 +17,7 @@ from django.utils import timezone
 from integrations import registry
 from integrations.delivery import claiming, pacing, rationing, seats, settling
 from integrations.delivery.asking import Request, noted, write_down
+from integrations.delivery.clock import database_clock
 from integrations.delivery.lanes import DueLane, due_lanes, flushed_at
 from integrations.delivery.limits import limits_of
 from integrations.delivery.reading import in_background, reads_of
@@ -39,8 +40,8 @@ class _LeaseLost(Exception):
 def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = timezone.now) -> bool:
     """Send a claimed batch in one request and settle it; return whether it was accepted.
 
-    Waits up to 2 s for its turn; `clock` tells the time before and after. Safe to repeat: adding someone twice changes
-    nothing at the partner.
+    Waits up to 2 s for its turn; `clock` tells the time before and after, and is the one by which the batch was
+    claimed. Safe to repeat: adding someone twice changes nothing at the partner.
     """
     audience = Audience.objects.select_related("ad_account").get(pk=batch.audience_id)
     if audience.state == Audience.State.CREATING:  # a deleted one is being made anew, and has no ids yet
@@ -144,6 +145,8 @@ class _Drain:
         self.made = 0
         self.at_work: dict[Future[bool], DueLane] = {}
         self.rest_until: dict[tuple[int, str], float] = {}
+        # Leases are taken and judged by one clock: a machine whose own is ahead would take batches that are being sent.
+        self.clock = database_clock()
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
 
     def run(self) -> int:
@@ -175,7 +178,7 @@ class _Drain:
         return self.made
 
     def _look(self) -> list[DueLane]:
-        now = timezone.now()
+        now = self.clock()
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
         lanes = due_lanes(now=now, flushed_at=flushed_at(), full=full)
@@ -210,7 +213,7 @@ class _Drain:
         claimed = self._claim(lane)
         if claimed is None:
             return False
-        send(claimed.batch, claimed.records)
+        send(claimed.batch, claimed.records, clock=self.clock)
         return True
 
     def _claim(self, lane: DueLane) -> claiming.Claim | None:
@@ -223,7 +226,7 @@ class _Drain:
                 limits=limits,
                 fresh=lane.fresh,
                 retries=lane.retries,
-                now=timezone.now(),
+                now=self.clock(),
             )
         except claiming.LaneHeld:
             claimed, rest = None, LANE_HELD
