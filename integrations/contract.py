@@ -213,6 +213,12 @@ class AudiencePartner(ABC):
     def audience(self, access_token: str, ad_account_id: str, audience_id: str) -> AudienceInfo:
         """Raises AudienceGone."""
 
+    def warm_up(self) -> None:  # noqa: B027  most partners have nothing to do
+        """Get ready for a request of this thread, such as by opening a connection. Sends none; never raises.
+
+        Takes up to a second. Called before a turn is waited for, so that the request arrives when its turn has come.
+        """
+
     # -- writing: each call is one write request, and the caller has waited for its turn
 
     @abstractmethod

@@ -169,6 +169,7 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
     )
 
     def step(live: Connection, draft: AudienceDraft) -> AudienceDraft:
+        partner.warm_up()
         pace = wait_for_turn(live)
         made: list[Request] = []
         try:

@@ -46,6 +46,25 @@ def until(what: Callable[[], object], seconds: float) -> float:
     return time.monotonic() - start
 
 
+class Beside:
+    """A process that runs some lines of Python beside the test, as a worker or the web process would."""
+
+    def __init__(self, lines: str, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", lines],
+            env=environment() | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def said(self, seconds: float) -> str:
+        """Wait for its end and return what it printed."""
+        out, problems = self.process.communicate(timeout=seconds)
+        assert self.process.returncode == 0, problems[-3000:]
+        return out.strip()
+
+
 class Worker:
     """One `manage.py worker`."""
 

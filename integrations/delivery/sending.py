@@ -56,6 +56,7 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
             with in_background(), reads_of(live.partner, live.partner_user_id):
                 partner.audience(live.access_token, audience.ad_account.external_id, audience.external_id or "")
         pace = pacing.pace_of(live)
+        partner.warm_up()
         pacing.take_turn(pace)
         if not settling.keep(batch, now=clock()):
             raise _LeaseLost

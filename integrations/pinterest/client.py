@@ -7,6 +7,7 @@ Nothing of a body, a token or a record reaches a log or an error message: only m
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,8 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import get_environ_proxies
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
 
 from integrations import errors
 from integrations.contract import Errand, door
@@ -25,6 +28,7 @@ from integrations.pinterest import limits
 from integrations.pinterest.answers import About, Came, meaning
 
 SLUG = "pinterest"
+WARM_FOR = 20.0  # seconds after a request for which its connection is taken to be open
 LONGEST_WAIT = timedelta(days=1)  # a Retry-After beyond it is taken for nonsense and cut
 EPOCH_FROM = 1_000_000_000  # an X-RateLimit-Reset this large is a moment, a smaller one a number of seconds
 
@@ -51,7 +55,7 @@ _own = threading.local()
 def session() -> requests.Session:
     """Return this thread's session, which keeps its connection alive; a forked process never shares its parent's."""
     if getattr(_own, "pid", None) != os.getpid():
-        _own.pid = os.getpid()
+        _own.pid, _own.used_at = os.getpid(), 0.0
         _own.session = requests.Session()
         # One session serves many people: a cookie of one must not travel with the token of another.
         _own.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -63,6 +67,34 @@ def session() -> requests.Session:
             _own.session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0))
     found: requests.Session = _own.session
     return found
+
+
+def warm_up() -> None:
+    """Open this thread's connection if it has none that was used just now.
+
+    Made within a request, a connection would have it arrive late by the round trips that it takes, and the next ones,
+    on connections that are open, too close behind it. What goes wrong here, the request itself will meet and say.
+    """
+    own = session()
+    if time.monotonic() - getattr(_own, "used_at", 0.0) < WARM_FOR:
+        return
+    try:
+        request = own.prepare_request(requests.Request("GET", settings.PINTEREST_API_URL))
+        adapter = own.get_adapter(settings.PINTEREST_API_URL)
+        assert isinstance(adapter, HTTPAdapter)
+        chosen = own.merge_environment_settings(settings.PINTEREST_API_URL, {}, False, None, None)
+        pool = adapter.get_connection_with_tls_context(request, chosen["verify"], chosen["proxies"], chosen["cert"])
+        assert isinstance(pool, HTTPConnectionPool)
+        found = pool._get_conn()
+        try:
+            if not found.is_connected:
+                found.timeout = limits.WARM_UP_SECONDS
+                found.connect()
+        finally:
+            pool._put_conn(found)
+    except (requests.RequestException, HTTPError, OSError):
+        return
+    _own.used_at = time.monotonic()
 
 
 def call(
@@ -94,6 +126,7 @@ def call(
             timeout=(limits.CONNECT_TIMEOUT_SECONDS, limits.READ_TIMEOUT_SECONDS),
             allow_redirects=False,
         )
+        _own.used_at = time.monotonic()
     except requests.RequestException as problem:
         # `from None`: the exceptions of the library below carry the request, and with it the token
         raise meaning(Came.NO_ANSWER, about)(f"{what} got no answer: {type(problem).__name__}") from None

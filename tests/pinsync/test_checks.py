@@ -25,7 +25,7 @@ NO_APP = {"PINTEREST_APP_FROM_ENV": False, "PINTEREST_SECRET_FROM_ENV": False}
 
 def found(**changes: object) -> list[str | None]:
     with override_settings(**(PRODUCTION | changes)):
-        return [error.id for error in [*checks.production(), *checks.half_an_app()]]
+        return [error.id for error in [*checks.production(), *checks.half_an_app(), *checks.trial_limit()]]
 
 
 def test_production_settings_are_clean():
@@ -71,6 +71,13 @@ def test_trying_it_out_needs_nothing():
 
 def test_half_an_app_is_refused_while_trying_out_too():
     assert found(DEBUG=True, PINTEREST_SECRET_FROM_ENV=False) == ["pinsync.E009"]
+
+
+@pytest.mark.parametrize("limit", [(1001, 86_400), (1000, 86_399), (30, 12)])
+def test_a_shrunken_day_is_for_the_sandbox(limit):
+    assert found(DEBUG=True, PINTEREST_TRIAL_LIMIT=limit) == ["pinsync.E011"]
+    assert found(DEBUG=True, PINTEREST_TRIAL_LIMIT=limit, **NO_APP) == []
+    assert found(PINTEREST_TRIAL_LIMIT=(900, 90_000)) == []
 
 
 def test_every_refusal_says_what_to_do():

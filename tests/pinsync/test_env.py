@@ -74,6 +74,20 @@ def test_choices_are_named_when_refused(given):
         env.env_choice("VALUE", "INFO", ("INFO", "DEBUG"))
 
 
+def test_limits_are_so_many_in_so_many_seconds(given):
+    given("30/12")
+    assert env.env_limit("VALUE", "1000/86400") == (30, 12)
+    given("")
+    assert env.env_limit("VALUE", "1000/86400") == (1000, 86_400)
+
+
+@pytest.mark.parametrize("value", ["1000", "1000/", "/60", "9/60", "10/0", "10/1.5", "-10/60", "a/b", "1/2/3"])
+def test_what_is_no_limit(given, value):
+    given(value)
+    with pytest.raises(ImproperlyConfigured, match="VALUE must be a limit of at least 10 in so many seconds"):
+        env.env_limit("VALUE", "1000/86400")
+
+
 @pytest.mark.parametrize(
     ("value", "result"),
     [

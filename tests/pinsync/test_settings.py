@@ -66,6 +66,8 @@ def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Comp
         ("EMAIL_USE_TLS", "yes"),
         ("PINTEREST_API_URL", "api.pinterest.com"),
         ("PINTEREST_OAUTH_URL", "/oauth/"),
+        ("PINTEREST_ACCESS", "Trial"),
+        ("PINTEREST_TRIAL_LIMIT", "1000"),
         ("PINSYNC_GIVE_UP_AFTER_SECONDS", "13h"),
         ("PINSYNC_USERS_PER_REQUEST", "-1"),
         ("PINSYNC_RECORDS_PER_REQUEST", "1,900"),

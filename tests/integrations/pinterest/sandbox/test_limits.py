@@ -136,3 +136,53 @@ def test_nothing_is_applied_when_refused(maple: Caller, sandbox: Sandbox) -> Non
     for number in range(8):
         maple.change(list_id, "ADD", digests(1, start=number))
     assert sandbox.world.customer_lists[list_id].size() == 1 + 6
+
+
+# --- trial access: one more window, for the whole app ----------------------------------------------------------
+
+
+@pytest.fixture
+def on_trial(sandbox: Sandbox) -> Sandbox:
+    sandbox.windows = Windows(Limits(trial_calls=20, trial_seconds=86_400))
+    sandbox.limits = sandbox.windows.limits
+    return sandbox
+
+
+def test_a_trial_counts_all_people_and_all_categories_together(
+    on_trial: Sandbox, caller: Callable[..., Caller], app: Caller, clock: ManualClock
+) -> None:
+    for _ in range(9):
+        assert caller(MAPLE)("GET", "/user_account").status == 200
+        assert caller(NORTHWIND)("GET", "/ad_accounts").status == 200
+    caller(MAPLE).create_list()
+    app("POST", "/oauth/token", {"grant_type": "refresh_token", "refresh_token": "x"}, form=True)
+    refused = caller(NORTHWIND)("GET", "/user_account")
+    assert refused.error == (429, 8)
+    assert refused.headers["X-RateLimit-Limit"] == "20"
+    assert refused.headers["Retry-After"] == "86400"
+    clock.sleep(3600)
+    assert caller(MAPLE)("GET", "/user_account").headers["Retry-After"] == "82800"
+
+
+def test_a_trials_day_passes_with_a_jump_of_the_clock(
+    on_trial: Sandbox, maple: Caller, control: Callable[..., Any]
+) -> None:
+    for _ in range(20):
+        assert maple("GET", "/user_account").status == 200
+    assert maple("GET", "/user_account").status == 429
+    assert control("GET", "health")["trial_calls_used"] == 20
+    control("POST", "faults", {"fault": "clock", "hours": 24})
+    assert maple("GET", "/user_account").status == 200
+    assert control("GET", "health")["trial_calls_used"] == 1
+
+
+def test_the_panel_tells_how_much_of_the_day_is_used(on_trial: Sandbox, maple: Caller) -> None:
+    maple("GET", "/user_account")
+    status, _, page = on_trial.answer("GET", "/control")
+    assert status == 200
+    assert "Trial access: 1 of 20 requests used in the last 24 hours" in page.decode()
+
+
+def test_standard_access_has_no_such_window(sandbox: Sandbox, maple: Caller, control: Callable[..., Any]) -> None:
+    assert (control("GET", "health")["trial_calls"], control("GET", "health")["trial_calls_used"]) == (None, 0)
+    assert b"Trial access" not in sandbox.answer("GET", "/control")[2]
