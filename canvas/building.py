@@ -10,9 +10,11 @@ from canvas.models import Canvas, Step
 from canvas.steps import audience_sync
 from integrations import audiences, registry
 from integrations.connecting import connection_of
+from integrations.delivery import forecast
 from integrations.errors import PartnerError
 from integrations.models import AdAccount, Audience, Connection
 from integrations.reasons import reason
+from integrations.templatetags.durations import duration
 from pinsync.profiles.matching import MatchField
 from pinsync.workspaces.models import Workspace
 
@@ -80,6 +82,10 @@ def audience_called(ad_account: AdAccount, name: str, now: datetime) -> Audience
         made = audiences.create(ad_account, name, "", now)
     except audiences.CannotCreate as refusal:
         raise CannotBuild(str(refusal)) from None
+    if made.state == Audience.State.CREATING:
+        said = _("The audience “%(name)s” is being created: its turn comes in about %(time)s. Repeat this then.")
+        wait = duration(forecast.next_slot_in(ad_account.connection))
+        raise CannotBuild(said % {"name": made.name, "time": wait})
     if made.state != Audience.State.READY:
         said = _("Failed to create audience '%(name)s'.") % {"name": made.name}
         raise CannotBuild(f"{said} {_explained(ad_account, made.failure)}")

