@@ -84,9 +84,9 @@ def test_what_is_measured_adds_up_and_nothing_is_left(tmp_path):
 
 
 def test_a_few_are_accepted_within_ten_seconds_beside_a_crowd(tmp_path):
-    found = run(tmp_path, "bench_delivery", "--fairness", "400000", seconds=150)
-    assert [one["operation"] for one in found["tries"]] == ["add", "remove", "add"]
-    assert all(one["crowd_pending"] > 0 for one in found["tries"])
+    found = run(tmp_path, "bench_delivery", "--fairness", "150000", seconds=150)
+    assert [one["operation"] for one in found["others"]] == ["add", "remove", "add"]
+    assert all(one["crowd_pending"] > 0 for one in found["others"])
     assert found["slowest_seconds"] <= found["promised_seconds"] == 10
 
 
