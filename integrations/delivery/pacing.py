@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from integrations import registry
 from integrations.contract import Quota
 from integrations.delivery import rationing
-from integrations.delivery.clock import clock_sql, greatest_sql, read_clock
+from integrations.delivery.clock import Meeting, clock_sql, greatest_sql, read_clock
 from integrations.delivery.writing import writing
 from integrations.errors import RateLimited
 from integrations.models import AppPace, Connection, Pace
@@ -27,6 +27,9 @@ LONGEST_WAIT = 2.0  # a slot further away is not taken; the work comes back late
 MOST_SLOWDOWN = 16.0
 ONE_SPELL = 60.0  # seconds after a limit in which the next refusal belongs to it
 RECOVERY = 0.9  # of the slowdown remains after each accepted request
+
+
+_meeting = Meeting()  # a slot is a moment of the database's clock, and slept for by this machine's
 
 
 class TurnTooFar(Exception):
@@ -140,16 +143,18 @@ def _reserve(pace: Pace, *, at_most: float) -> float:
     free = greatest_sql("next_slot", "blocked_until", clock)
     gap = spacing(pace.partner)
     with transaction.atomic(), connection.cursor() as cursor:
+        asked = time.monotonic()
         cursor.execute(
             f"UPDATE integrations_pace SET next_slot = {free} + slowdown * %s"
             f" WHERE id = %s AND {free} - {clock} <= %s"
-            f" RETURNING next_slot - slowdown * %s - {clock}",
+            f" RETURNING next_slot - slowdown * %s, {clock}",
             [gap, pace.pk, at_most, gap],
         )
         row = cursor.fetchone()
+        heard = time.monotonic()
     if row is None:
         raise TurnTooFar(seconds_to_next_slot(pace))
-    return float(row[0])
+    return _meeting.seconds_until(float(row[0]), told=float(row[1]), asked=asked, heard=heard)
 
 
 def _reserve_both(pace: Pace, quota: Quota, *, at_most: float) -> float:
@@ -157,10 +162,12 @@ def _reserve_both(pace: Pace, quota: Quota, *, at_most: float) -> float:
     with writing():
         app = rationing.hold(pace.partner)  # first, whoever takes both: so nobody waits for each other
         person = Pace.objects.select_for_update().get(pk=pace.pk)
+        asked = time.monotonic()
         clock = read_clock()
+        heard = time.monotonic()
         slot = max(app.next_slot, app.blocked_until, person.next_slot, person.blocked_until, clock)
         if slot - clock > at_most:
             raise TurnTooFar(slot - clock)
         AppPace.objects.filter(pk=app.pk).update(next_slot=slot + rationing.gap(quota), claimed_until=0)
         Pace.objects.filter(pk=pace.pk).update(next_slot=slot + person.slowdown * spacing(pace.partner))
-    return slot - clock
+    return _meeting.seconds_until(slot, told=clock, asked=asked, heard=heard)
