@@ -57,9 +57,9 @@ def main() -> None:
         sys.exit(128 + asked.signum)
     os.chdir(ROOT)
     # In our place: signals and the exit code are pytest's own. Tests that are named run one after the other, so that
-    # pytest says what is wrong with a name.
+    # pytest says what is wrong with a name. Who is done takes over from who is not: the slow ones come first.
     is_whole = all(argument.startswith("-") for argument in sys.argv[1:])
-    parallel = ["-n", PROCESSES] if is_whole else []
+    parallel = ["-n", PROCESSES, "--dist", "worksteal"] if is_whole else []
     os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *parallel, *sys.argv[1:]], settings_of_tests())  # noqa: S606
 
 
