@@ -25,7 +25,11 @@ class Quota:
 
 
 class Door:
-    """What every request passes right before it leaves; whoever paces requests keeps it."""
+    """What every request passes right before it leaves; whoever paces requests keeps it.
+
+    A write passes when its connection stands and only its bytes are left to go: what comes before takes its time, and
+    a request that arrives late crowds the next.
+    """
 
     def __init__(self) -> None:
         self._keeper: Callable[[str, Errand], None] | None = None
@@ -213,13 +217,7 @@ class AudiencePartner(ABC):
     def audience(self, access_token: str, ad_account_id: str, audience_id: str) -> AudienceInfo:
         """Raises AudienceGone."""
 
-    def warm_up(self) -> None:  # noqa: B027  most partners have nothing to do
-        """Get ready for a request of this thread, such as by opening a connection. Sends none; never raises.
-
-        Takes up to a second. Called before a turn is waited for, so that the request arrives when its turn has come.
-        """
-
-    # -- writing: each call is one write request, and the caller has waited for its turn
+    # -- writing: each call is one write request, and leaves by the `door`
 
     @abstractmethod
     def create_audience(self, access_token: str, ad_account_id: str, draft: AudienceDraft) -> AudienceDraft:

@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from integrations import registry
 from integrations.contract import AudienceDraft
 from integrations.delivery import recreating
-from integrations.delivery.asking import Request, noted, write_down
+from integrations.delivery.asking import Request, in_turn, write_down
 from integrations.delivery.clock import clock_from
-from integrations.delivery.pacing import wait_for_turn
+from integrations.delivery.pacing import TurnTooFar, pace_of
 from integrations.delivery.rationing import quota_of
 from integrations.delivery.reading import reads_of
 from integrations.delivery.writing import writing
@@ -36,7 +36,8 @@ log = logging.getLogger("pinsync.audiences")
 
 LEASE = timedelta(minutes=3)  # longer than two turns and two calls, each with a refreshed token
 TRY_FOR = timedelta(hours=13)  # as long as a user waits
-BEFORE_ITS_TURN = timedelta(seconds=8)  # less than the 10 s that a turn is waited for
+LONGEST_WAIT = 10.0  # seconds that a person waits for a turn
+BEFORE_ITS_TURN = timedelta(seconds=8)  # less than that
 MOST_STEPS = 5  # a partner that is not done by then never will be
 
 
@@ -169,12 +170,12 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
     )
 
     def step(live: Connection, draft: AudienceDraft) -> AudienceDraft:
-        partner.warm_up()
-        pace = wait_for_turn(live)
         made: list[Request] = []
         try:
-            with noted(made, pace, clock):
+            with in_turn(made, pace_of(live), clock, at_most=LONGEST_WAIT):
                 return partner.create_audience(live.access_token, ad_account.external_id, draft)
+        except TurnTooFar as far:
+            raise RateLimited(retry_after=timedelta(seconds=far.seconds)) from None
         finally:
             write_down(made)
 

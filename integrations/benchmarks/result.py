@@ -77,7 +77,7 @@ def starts_to_arrivals(log: list[dict[str, Any]]) -> dict[str, float]:
 
     What varies here is what the pace must have room for. Empty where the two lists do not belong together.
     """
-    starts = sorted(Attempt.objects.values_list("started_at", flat=True))
+    starts = sorted(Attempt.objects.filter(batch__isnull=False).values_list("started_at", flat=True))
     arrivals = sorted(line["time"] for line in log if line["method"] == "PATCH")
     if len(starts) != len(arrivals):
         return {}

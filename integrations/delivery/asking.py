@@ -6,6 +6,7 @@ answer comes.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,27 +34,60 @@ class Request:
         return self.error.code if self.error else "accepted"
 
 
-@contextmanager
-def noted(made: list[Request], pace: Pace, clock: Callable[[], datetime]) -> Iterator[Request]:
-    """Append the request that is made inside to `made`, and let the pace learn from its end.
+_turn: ContextVar[Callable[[], None] | None] = ContextVar("turn", default=None)
 
-    The caller has waited for its turn, and keeps `made` with `write_down`.
+
+@contextmanager
+def in_turn(
+    made: list[Request],
+    pace: Pace,
+    clock: Callable[[], datetime],
+    *,
+    at_most: float = pacing.LONGEST_WAIT,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Have the one write request that is made within wait for its turn, and the pace learn from its end.
+
+    The turn is taken at the door (contract.py), when the connection stands and only the bytes are left to go: what
+    comes before takes its time, and would crowd the next request. `check` is called then, and may raise. The request
+    is appended to `made`, also one that found no partner to connect to; the caller keeps it with `write_down`.
+    Raises TurnTooFar when the turn is more than `at_most` seconds away.
     """
-    now = clock()
-    one = Request(pace, now, now)
-    made.append(one)
+    mine: list[Request] = []
+
+    def start() -> None:
+        pacing.take_turn(pace, at_most=at_most)
+        check()
+        now = clock()
+        mine.append(Request(pace, now, now))
+
+    token = _turn.set(start)
     try:
-        yield one
+        yield
     except PartnerError as error:
-        one.error, one.http_status = error, error.http_status
+        now = clock()
+        mine = mine or [Request(pace, now, now)]
+        mine[0].error, mine[0].http_status = error, error.http_status
         if error.meaning.follows is Follows.SLOWER:
             pacing.slow_down(pace, error.retry_after)
         raise
     else:
+        if not mine:
+            raise RuntimeError(f"{pace.partner} let a write request out that did not pass the door (contract.py).")
         if pace.slowdown > 1:
             pacing.recover(pace)
     finally:
-        one.ended_at = clock()
+        _turn.reset(token)
+        for one in mine:
+            one.ended_at = clock()
+        made += mine
+
+
+def take_turn() -> None:
+    """Wait for the turn of the write request that is about to go out, where its caller asked for one."""
+    start = _turn.get()
+    if start is not None:
+        start()
 
 
 def write_down(made: Iterable[Request], *, batch_id: int | None = None) -> None:

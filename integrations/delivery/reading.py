@@ -14,7 +14,7 @@ from django.db import connection
 
 from integrations import registry
 from integrations.contract import Errand
-from integrations.delivery import rationing
+from integrations.delivery import asking, rationing
 from integrations.delivery.clock import clock_sql, greatest_sql
 from integrations.delivery.writing import writing
 from integrations.errors import RateLimited
@@ -55,9 +55,10 @@ def in_background() -> Iterator[None]:
 def keep_door(partner_slug: str, errand: Errand) -> None:
     """Let a request out when its turn has come; waits up to 2 s. Raises RateLimited, which says when to try again.
 
-    Writes have taken their turn already (pacing.py).
+    Writes take the turn that their caller asked for (asking.py).
     """
     if errand == "write":
+        asking.take_turn()
         return
     partner = registry.partner(partner_slug)
     person = _person.get()

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from integrations import registry
 from integrations.delivery import claiming, pacing, rationing, seats, settling
-from integrations.delivery.asking import Request, noted, write_down
+from integrations.delivery.asking import Request, in_turn, write_down
 from integrations.delivery.clock import database_clock
 from integrations.delivery.lanes import DueLane, due_lanes, flushed_at
 from integrations.delivery.limits import limits_of
@@ -49,18 +49,17 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
         return False
     made: list[Request] = []
 
+    def still_ours() -> None:
+        if not settling.keep(batch, now=clock()):
+            raise _LeaseLost
+
     def request(live: Connection) -> None:
         partner = registry.partner(live.partner)
         if audience.state == Audience.State.GONE:
             # What an audience stands on may outlive it, and would go on taking users.
             with in_background(), reads_of(live.partner, live.partner_user_id):
                 partner.audience(live.access_token, audience.ad_account.external_id, audience.external_id or "")
-        pace = pacing.pace_of(live)
-        partner.warm_up()
-        pacing.take_turn(pace)
-        if not settling.keep(batch, now=clock()):
-            raise _LeaseLost
-        with noted(made, pace, clock) as one:
+        with in_turn(made, pacing.pace_of(live), clock, check=still_ours):
             receipt = partner.send(
                 live.access_token,
                 audience.ad_account.external_id,
@@ -68,7 +67,7 @@ def send(batch: Batch, records: list[str], *, clock: Callable[[], datetime] = ti
                 "add" if batch.operation == "add" else "remove",
                 records,
             )
-            one.http_status = receipt.http_status
+        made[-1].http_status = receipt.http_status
 
     error: PartnerError | None = None
     try:

@@ -7,7 +7,6 @@ Nothing of a body, a token or a record reaches a log or an error message: only m
 
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,8 +18,8 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import get_environ_proxies
-from urllib3 import HTTPConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from integrations import errors
 from integrations.contract import Errand, door
@@ -28,7 +27,6 @@ from integrations.pinterest import limits
 from integrations.pinterest.answers import About, Came, meaning
 
 SLUG = "pinterest"
-WARM_FOR = 20.0  # seconds after a request for which its connection is taken to be open
 LONGEST_WAIT = timedelta(days=1)  # a Retry-After beyond it is taken for nonsense and cut
 EPOCH_FROM = 1_000_000_000  # an X-RateLimit-Reset this large is a moment, a smaller one a number of seconds
 
@@ -52,10 +50,51 @@ def app_auth() -> HTTPBasicAuth:
 _own = threading.local()
 
 
+class _Starting(HTTPConnection):
+    """A connection that asks whether a request may start when it stands and only the bytes are left to go."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        starts = getattr(_own, "starts", None)
+        if starts is not None:
+            _own.starts = None
+            if self.is_closed:
+                self.connect()
+            starts()
+        super().request(*args, **kwargs)
+
+
+class _StartingTLS(_Starting, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Starting
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _StartingTLS
+
+
+class Adapter(HTTPAdapter):
+    """Connects as requests does, with connections that ask before they start."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": _Pool, "https": _TLSPool}
+
+
 def session() -> requests.Session:
     """Return this thread's session, which keeps its connection alive; a forked process never shares its parent's."""
     if getattr(_own, "pid", None) != os.getpid():
-        _own.pid, _own.used_at = os.getpid(), 0.0
+        _own.pid = os.getpid()
         _own.session = requests.Session()
         # One session serves many people: a cookie of one must not travel with the token of another.
         _own.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -64,37 +103,9 @@ def session() -> requests.Session:
         _own.session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         _own.session.trust_env = False
         for scheme in ("http://", "https://"):
-            _own.session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0))
+            _own.session.mount(scheme, Adapter(pool_connections=2, pool_maxsize=2, max_retries=0))
     found: requests.Session = _own.session
     return found
-
-
-def warm_up() -> None:
-    """Open this thread's connection if it has none that was used just now.
-
-    Made within a request, a connection would have it arrive late by the round trips that it takes, and the next ones,
-    on connections that are open, too close behind it. What goes wrong here, the request itself will meet and say.
-    """
-    own = session()
-    if time.monotonic() - getattr(_own, "used_at", 0.0) < WARM_FOR:
-        return
-    try:
-        request = own.prepare_request(requests.Request("GET", settings.PINTEREST_API_URL))
-        adapter = own.get_adapter(settings.PINTEREST_API_URL)
-        assert isinstance(adapter, HTTPAdapter)
-        chosen = own.merge_environment_settings(settings.PINTEREST_API_URL, {}, False, None, None)
-        pool = adapter.get_connection_with_tls_context(request, chosen["verify"], chosen["proxies"], chosen["cert"])
-        assert isinstance(pool, HTTPConnectionPool)
-        found = pool._get_conn()
-        try:
-            if not found.is_connected:
-                found.timeout = limits.WARM_UP_SECONDS
-                found.connect()
-        finally:
-            pool._put_conn(found)
-    except (requests.RequestException, HTTPError, OSError):
-        return
-    _own.used_at = time.monotonic()
 
 
 def call(
@@ -113,7 +124,11 @@ def call(
     Waits up to 2 s at the door, 5 s for a connection and 30 s for an answer. Raises PartnerError.
     """
     what = f"{method} of {about.value}"
-    door.leave(SLUG, _errand(method, about))
+    errand = _errand(method, about)
+    if errand == "write":
+        _own.starts = lambda: door.leave(SLUG, errand)
+    else:
+        door.leave(SLUG, errand)
     try:
         response = session().request(
             method,
@@ -126,10 +141,11 @@ def call(
             timeout=(limits.CONNECT_TIMEOUT_SECONDS, limits.READ_TIMEOUT_SECONDS),
             allow_redirects=False,
         )
-        _own.used_at = time.monotonic()
     except requests.RequestException as problem:
         # `from None`: the exceptions of the library below carry the request, and with it the token
         raise meaning(Came.NO_ANSWER, about)(f"{what} got no answer: {type(problem).__name__}") from None
+    finally:
+        _own.starts = None
     body = _object(response)
     if response.status_code not in (200, 201):
         raise _refusal(what, about, response, body)

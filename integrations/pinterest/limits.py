@@ -36,6 +36,5 @@ SCOPES = frozenset({"user_accounts:read", "ads:read", "ads:write"})
 ROLES_THAT_WRITE = frozenset({"OWNER", "ADMIN", "AUDIENCE_MANAGER"})
 
 # Ours, not Pinterest's: how long we wait for an answer.
-WARM_UP_SECONDS = 1  # for a connection that is made ahead of a turn
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 30

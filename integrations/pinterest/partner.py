@@ -27,7 +27,7 @@ from integrations.contract import (
 )
 from integrations.pinterest import limits, oauth
 from integrations.pinterest.answers import About, Came, meaning
-from integrations.pinterest.client import SLUG, Bearer, call, pages, warm_up
+from integrations.pinterest.client import SLUG, Bearer, call, pages
 from integrations.pinterest.playground import PinterestSandbox
 
 OPERATIONS: dict[OperationName, str] = {"add": "ADD", "remove": "REMOVE"}
@@ -126,9 +126,6 @@ class Pinterest(AudiencePartner):
         return _audience(body)
 
     # -- writing
-
-    def warm_up(self) -> None:
-        warm_up()
 
     def create_audience(self, access_token: str, ad_account_id: str, draft: AudienceDraft) -> AudienceDraft:
         """Create the customer list, or where there is one, the audience on it."""

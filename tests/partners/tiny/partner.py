@@ -16,6 +16,7 @@ from integrations.contract import (
     PartnerUser,
     Receipt,
     Tokens,
+    door,
 )
 from integrations.errors import AudienceGone, ConsentFailed, ContentRefused, NeedsReconnect
 
@@ -88,6 +89,7 @@ class Tiny(AudiencePartner):
 
     def create_audience(self, access_token: str, ad_account_id: str, draft: AudienceDraft) -> AudienceDraft:
         self._check(access_token)
+        door.leave(self.slug, "write")
         id = f"t{next(self.memory.numbers)}"
         self.memory.names[id], self.memory.members[id] = draft.name, set()
         return replace(draft, id=id, target_id=id)
@@ -105,6 +107,7 @@ class Tiny(AudiencePartner):
             raise AudienceGone
         if len(records) > self.records_per_request:
             raise ContentRefused
+        door.leave(self.slug, "write")
         self.memory.requests.append(len(records))
         members = self.memory.members[target_id]
         members.update(records) if operation == "add" else members.difference_update(records)
