@@ -50,16 +50,21 @@ def app_auth() -> HTTPBasicAuth:
 _own = threading.local()
 
 
+def ask_to_start() -> None:
+    """Wait until the request that this thread is making may go out. Once for each; the connection asks."""
+    starts = getattr(_own, "starts", None)
+    _own.starts = None
+    if starts is not None:
+        starts()
+
+
 class _Starting(HTTPConnection):
     """A connection that asks whether a request may start when it stands and only the bytes are left to go."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        starts = getattr(_own, "starts", None)
-        if starts is not None:
-            _own.starts = None
-            if self.is_closed:
-                self.connect()
-            starts()
+        if getattr(_own, "starts", None) and self.is_closed:
+            self.connect()
+        ask_to_start()
         super().request(*args, **kwargs)
 
 

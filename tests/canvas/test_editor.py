@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from canvas.models import Canvas, Step
 from integrations.models import AdAccount, Audience, AudienceSync, Connection
+from integrations.pinterest.client import ask_to_start
 from integrations.pinterest.sandbox.sandbox import Sandbox
 from integrations.pinterest.sandbox.testing import mount
 from integrations.pinterest.sandbox.world import World
@@ -29,7 +30,7 @@ def sandbox(settings, connection, ad_account):
         world = World()
         world.begin(at=world.clock.now())
         found = Sandbox(world)
-        mount(mock, found, settings.PINTEREST_SANDBOX_URL)
+        mount(mock, found, settings.PINTEREST_SANDBOX_URL, before=ask_to_start)
         tokens = found.tokens.grant(MAPLE, ["user_accounts:read", "ads:read", "ads:write"], found.clock.now())
         Connection.objects.update(
             partner_user_id=MAPLE, access_token=tokens.access, access_expires_at=timezone.now() + timedelta(days=30)

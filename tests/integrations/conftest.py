@@ -10,6 +10,7 @@ from django.conf import settings
 
 from integrations import connecting, consenting
 from integrations.models import Connection
+from integrations.pinterest.client import ask_to_start
 from integrations.pinterest.sandbox.sandbox import Sandbox
 from integrations.pinterest.sandbox.testing import ManualClock, mount
 from integrations.pinterest.sandbox.world import World
@@ -41,7 +42,7 @@ def sandbox(wire) -> Iterator[Sandbox]:
     world = World(clock=ManualClock())
     world.begin(at=world.clock.now())
     found = Sandbox(world)
-    mount(wire, found, settings.PINTEREST_SANDBOX_URL)
+    mount(wire, found, settings.PINTEREST_SANDBOX_URL, before=ask_to_start)
     yield found
     for call in wire.calls:
         if call.request.url.startswith(settings.PINTEREST_API_URL):

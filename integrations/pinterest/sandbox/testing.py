@@ -1,6 +1,7 @@
 """The sandbox in tests: behind a real socket, or mounted on `responses` without one."""
 
 import re
+from collections.abc import Callable
 
 import requests
 import responses
@@ -36,13 +37,17 @@ class ManualClock(Clock):
         self.passed += seconds
 
 
-def mount(mock: responses.RequestsMock, sandbox: Sandbox, base_url: str) -> None:
+def mount(
+    mock: responses.RequestsMock, sandbox: Sandbox, base_url: str, *, before: Callable[[], None] = lambda: None
+) -> None:
     """Answer every request below an address from the sandbox, without a socket.
 
-    A dropped answer is what `requests` makes of one: a ConnectionError.
+    A dropped answer is what `requests` makes of one: a ConnectionError. `before` is called where a connection would
+    send its first byte.
     """
 
     def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+        before()
         headers = {name: str(value) for name, value in request.headers.items()}
         body = request.body if isinstance(request.body, (bytes, str)) else b""
         try:

@@ -20,6 +20,7 @@ from integrations.delivery import claiming, correcting, retrying, sending
 from integrations.delivery.claiming import Claim
 from integrations.delivery.limits import limits_of
 from integrations.models import AdAccount, Arrival, Batch, Connection, Delivery, Pace
+from integrations.pinterest.client import ask_to_start
 from integrations.pinterest.sandbox.people import AD_ACCOUNTS
 from integrations.pinterest.sandbox.sandbox import Sandbox
 from integrations.pinterest.sandbox.testing import ManualClock, mount
@@ -240,5 +241,5 @@ def settings_of_walk(settings):
     world.begin(at=world.clock.now())
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         sandbox = Sandbox(world)
-        mount(mock, sandbox, project.PINTEREST_SANDBOX_URL)
+        mount(mock, sandbox, project.PINTEREST_SANDBOX_URL, before=ask_to_start)
         yield type("Walk", (Walk,), {"sandbox": sandbox})
