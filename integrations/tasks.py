@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import audiences, retrying, telling, upkeep
-from integrations.delivery import correcting, giving_up, sending, worker
+from integrations.delivery import correcting, giving_up, sending, tidying, worker
 from integrations.delivery.clock import database_clock
 from integrations.delivery.retrying import Errored
 from integrations.errors import PartnerError
@@ -26,10 +26,11 @@ def deliver() -> None:
 
 
 def tick() -> None:
-    """What every tick does for users: give up those whose time is over, follow changed data, and deliver."""
+    """What every tick does for users: give up those whose time is over, follow changed data, tidy up, and deliver."""
     clock = database_clock()  # leases run by it, and no machine whose own is ahead gives people up too early
     giving_up.give_up(clock())
     correcting.follow(clock())
+    tidying.tidy()
     deliver()
 
 

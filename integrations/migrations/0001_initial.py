@@ -435,7 +435,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(fields=['sync', '-id'], name='delivery_of_sync'),
+            index=models.Index(fields=['sync', 'id'], name='delivery_of_sync'),
         ),
         migrations.AddIndex(
             model_name='delivery',

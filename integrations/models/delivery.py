@@ -243,8 +243,8 @@ class Delivery(models.Model):
             models.Index(fields=("batch",), condition=models.Q(batch__isnull=False), name="delivery_of_batch"),
             # what happened to this person; order: is an earlier intent still on its way
             models.Index(fields=("profile", "audience"), name="delivery_of_profile"),
-            # the users behind a number, newest first
-            models.Index(fields=("sync", "-id"), name="delivery_of_sync"),
+            # the users behind a number, newest first; ascending, so that new rows go to its end
+            models.Index(fields=("sync", "id"), name="delivery_of_sync"),
             models.Index(
                 fields=("sync", "reason", "-id"),
                 condition=models.Q(reason__gt=""),
