@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from integrations.delivery.moving import Member, among
+from integrations.delivery.moving import Member, of_each
 from integrations.models import Operation
 from integrations.reasons import SUPERSEDED
 from pinsync.profiles.matching import RECORD_COLUMNS
@@ -14,29 +14,25 @@ from pinsync.profiles.matching import RECORD_COLUMNS
 
 def unfinished(profile_ids: Collection[int], audience_id: int, operation: str, state: str = "") -> list[Member]:
     """Return the deliveries of these profiles in an audience that are under way (and their batch in a state)."""
-    condition, ids = among("d.profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT d.id, d.profile_id, d.match_fields FROM integrations_delivery d"
-            " JOIN integrations_batch b ON b.id = d.batch_id"
-            f" WHERE {condition} AND d.audience_id = %s AND d.operation = %s AND b.settled_at IS NULL"
-            f"{' AND b.state = %s' if state else ''}",
-            [ids, audience_id, operation, *([state] if state else [])],
-        )
-        return [Member(*row) for row in cursor.fetchall()]
+    rows = of_each(
+        profile_ids,
+        "SELECT d.id, d.profile_id, d.match_fields FROM integrations_delivery d"
+        " JOIN integrations_batch b ON b.id = d.batch_id",
+        f"d.audience_id = %s AND d.operation = %s AND b.settled_at IS NULL{' AND b.state = %s' if state else ''}",
+        [audience_id, operation, *([state] if state else [])],
+    )
+    return [Member(*row) for row in rows]
 
 
 def delivered(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:
     """Return the last delivery of each of these profiles that is in a batch, whatever became of that."""
-    condition, ids = among("profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT max(id), profile_id, match_fields FROM integrations_delivery"
-            f" WHERE {condition} AND audience_id = %s AND operation = %s AND batch_id IS NOT NULL"
-            " GROUP BY profile_id, match_fields",
-            [ids, audience_id, operation],
-        )
-        return [Member(*row) for row in cursor.fetchall()]
+    rows = of_each(
+        profile_ids,
+        "SELECT max(d.id) AS id, d.profile_id, d.match_fields FROM integrations_delivery d",
+        "d.audience_id = %s AND d.operation = %s AND d.batch_id IS NOT NULL GROUP BY d.profile_id, d.match_fields",
+        [audience_id, operation],
+    )
+    return [Member(*row) for row in rows]
 
 
 def holders(audience_id: int, wanted: Collection[str]) -> dict[int, tuple[str | None, ...]]:
@@ -85,43 +81,35 @@ class Intent(NamedTuple):
 
 def intents(profile_ids: Collection[int], audience_id: int) -> list[Intent]:
     """Return what was sent, or is being sent, for these profiles in an audience."""
-    condition, ids = among("d.profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT d.profile_id, d.match_fields, d.operation,"
-            " max(CASE WHEN b.state = 'accepted' OR b.id IS NULL THEN d.id ELSE 0 END),"
-            " max(CASE WHEN b.id IS NOT NULL AND b.settled_at IS NULL THEN 1 ELSE 0 END)"
-            " FROM integrations_delivery d LEFT JOIN integrations_batch b ON b.id = d.batch_id"
-            f" WHERE {condition} AND d.audience_id = %s"
-            " AND (d.batch_id IS NOT NULL OR (d.operation = %s AND d.reason <> %s))"
-            " GROUP BY d.profile_id, d.match_fields, d.operation",
-            [ids, audience_id, Operation.REMOVE.value, SUPERSEDED],
-        )
-        found = cursor.fetchall()
-    return [
-        Intent(profile_id, mask, operation, done, bool(open_)) for profile_id, mask, operation, done, open_ in found
-    ]
+    rows = of_each(
+        profile_ids,
+        "SELECT d.profile_id, d.match_fields, d.operation,"
+        " max(CASE WHEN b.state = 'accepted' OR b.id IS NULL THEN d.id ELSE 0 END) AS last_done,"
+        " max(CASE WHEN b.id IS NOT NULL AND b.settled_at IS NULL THEN 1 ELSE 0 END) AS under_way"
+        " FROM integrations_delivery d LEFT JOIN integrations_batch b ON b.id = d.batch_id",
+        "d.audience_id = %s AND (d.batch_id IS NOT NULL OR (d.operation = %s AND d.reason <> %s))"
+        " GROUP BY d.profile_id, d.match_fields, d.operation",
+        [audience_id, Operation.REMOVE.value, SUPERSEDED],
+    )
+    return [Intent(profile_id, mask, operation, done, bool(open_)) for profile_id, mask, operation, done, open_ in rows]
 
 
 def audiences_of(profile_ids: Collection[int]) -> list[int]:
     """Return the audiences that any of these profiles was sent to, or waits for."""
-    condition, ids = among("profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT audience_id FROM integrations_delivery WHERE {condition}"
-            f" UNION SELECT audience_id FROM integrations_arrival WHERE {condition}",
-            [ids, ids],
-        )
-        return sorted(audience_id for (audience_id,) in cursor.fetchall() if audience_id is not None)
+    found: set[int] = set()
+    # Who waits first: whoever is claimed in between is a delivery by then.
+    for table in ("integrations_arrival", "integrations_delivery"):
+        rows = of_each(profile_ids, f"SELECT DISTINCT d.audience_id FROM {table} d", "d.audience_id IS NOT NULL", [])
+        found |= {audience_id for (audience_id,) in rows}
+    return sorted(found)
 
 
 def sent_to(profile_ids: Collection[int]) -> list[tuple[int, int, int]]:
     """Return (profile id, audience id, mask) of what these profiles were ever put into a batch for."""
-    condition, ids = among("profile_id", profile_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT profile_id, audience_id, match_fields FROM integrations_delivery"
-            f" WHERE {condition} AND batch_id IS NOT NULL AND audience_id IS NOT NULL",
-            [ids],
-        )
-        return [(int(row[0]), int(row[1]), int(row[2])) for row in cursor.fetchall()]
+    rows = of_each(
+        profile_ids,
+        "SELECT DISTINCT d.profile_id, d.audience_id, d.match_fields FROM integrations_delivery d",
+        "d.batch_id IS NOT NULL AND d.audience_id IS NOT NULL",
+        [],
+    )
+    return [(int(row[0]), int(row[1]), int(row[2])) for row in rows]

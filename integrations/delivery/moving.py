@@ -6,7 +6,7 @@ Lists of ids travel as one text parameter: a list of thousands of parameters cos
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -115,14 +115,32 @@ def has_any(audience_id: int, operation: str) -> bool:
 
 def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:
     """Return what these profiles wait for in an audience, oldest first."""
-    condition, ids = among("profile_id", profile_ids)
+    rows = of_each(
+        profile_ids,
+        "SELECT d.id, d.profile_id, d.match_fields FROM integrations_arrival d",
+        # The sum keeps both databases from going through the lane, however long it is.
+        "d.audience_id + 0 = %s AND d.operation = %s",
+        [audience_id, operation],
+    )
+    return sorted(Member(*row) for row in rows)
+
+
+def of_each(profile_ids: Collection[int], select: str, where: str, params: list[int | str]) -> list[tuple[Any, ...]]:
+    """Return the rows of a query for each of some profiles, by the index that begins with the profile.
+
+    The table is called `d` in it. Profile by profile: with young statistics PostgreSQL takes a long list of profiles
+    for all of them, and goes through the table.
+    """
+    if connection.vendor == "postgresql":
+        one = f"{select} WHERE d.profile_id = asked.id AND {where} OFFSET 0"
+        query = f"SELECT found.* FROM unnest(%s::bigint[]) AS asked(id) CROSS JOIN LATERAL ({one}) AS found"
+        ids = f"{{{','.join(map(str, profile_ids))}}}"
+    else:
+        query = f"{select} WHERE d.profile_id IN (SELECT value FROM json_each(%s)) AND {where}"
+        ids = f"[{','.join(map(str, profile_ids))}]"
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id, profile_id, match_fields FROM integrations_arrival"
-            f" WHERE {condition} AND audience_id = %s AND operation = %s ORDER BY id",
-            [ids, audience_id, operation],
-        )
-        return [Member(*row) for row in cursor.fetchall()]
+        cursor.execute(query, [ids, *params])
+        return list(cursor.fetchall())
 
 
 def records(wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str | None, ...]]:

@@ -7,8 +7,9 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations.delivery import asked, claiming, giving_up, retrying, sending
+from integrations.delivery import asked, claiming, giving_up, moving, retrying, sending
 from integrations.delivery.limits import limits_of
+from integrations.delivery.plans import by_index
 from integrations.models import Batch, Connection
 from pinsync.profiles.matching import email_record
 from pinsync.profiles.models import Profile
@@ -245,12 +246,12 @@ def test_nobody_looks_for_twins_where_there_are_only_additions(workspace, audien
     assert [query["sql"] for query in queries if "workspace_id" in query["sql"]] == []
 
 
-def test_twins_are_found_through_the_indexes_of_records(workspace, audience):
-    crowd = people(workspace, 3000)
+def plans_of(work, table):
+    """Return how the database means to answer the questions about a table that `work` asks."""
     plans: list[str] = []
 
     def explain(execute, sql, params, many, context):
-        if "profiles_profile p" in sql:
+        if table in sql:
             how = (
                 f"EXPLAIN {sql}" if database.vendor == "postgresql" else f"EXPLAIN QUERY PLAN {sql}".replace("%s", "?")
             )
@@ -259,6 +260,23 @@ def test_twins_are_found_through_the_indexes_of_records(workspace, audience):
         return execute(sql, params, many, context)
 
     with database.execute_wrapper(explain):
-        asked.holders(audience.pk, {crowd[0].email_record, "ab" * 32})
+        work()
+    return plans
+
+
+def test_twins_are_found_through_the_indexes_of_records(workspace, audience):
+    wanted = {people(workspace, 3000)[0].email_record, "ab" * 32}
+    plans = plans_of(lambda: asked.holders(audience.pk, wanted), "profiles_profile p")
     for index, plan in zip(("profile_by_email", "profile_by_idfa", "profile_by_gaid"), plans, strict=True):
         assert index in plan
+
+
+def test_what_profiles_wait_for_is_found_by_profile_and_not_in_the_lane(workspace, audience):
+    crowd = people(workspace, 3000)
+    let_in(sync_to(audience, "add"), crowd)
+    some = set(crowd.values_list("pk", flat=True)[:50])
+    (plan,) = plans_of(lambda: moving.of_profiles(some, audience.pk, "add"), "integrations_arrival")
+    assert "arrival_of_profile" in plan
+    with by_index():
+        (plan,) = plans_of(lambda: moving.of_profiles(some, audience.pk, "add"), "integrations_arrival")
+    assert "arrival_of_profile" in plan
