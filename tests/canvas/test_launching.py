@@ -9,6 +9,7 @@ from django_q.models import OrmQ
 from canvas import journeys, launching, schedules
 from canvas.models import Canvas, Entry, Move
 from canvas.steps import audience_sync
+from integrations.delivery import pacing
 from integrations.models import AdAccount, Arrival, Audience, AudienceSync, Connection
 from pinsync.profiles.models import Import, Profile, Segment
 from pinsync.workspaces.models import AuditEvent
@@ -285,7 +286,7 @@ def test_the_preview_counts_users_fields_requests_and_seconds(ready, workspace, 
     (forecast,) = preview.forecasts
     # 20 users in threes of eight, but 30 records in fours of eight
     assert (forecast.users, forecast.records, forecast.requests) == (20, 30, 4)
-    assert preview.seconds == pytest.approx(3 * partner.seconds_between_writes, rel=0.01)  # until the last one starts
+    assert preview.seconds == pytest.approx(3 * pacing.spacing(partner.slug))  # until the last one starts
     AudienceSync.objects.update(match_fields=1)
     (forecast,) = launching.preview(ready, NOON).forecasts
     assert (forecast.users, forecast.records, forecast.requests) == (20, 20, 3)

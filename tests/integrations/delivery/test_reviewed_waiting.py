@@ -13,7 +13,6 @@ from django.utils import timezone
 from integrations import tasks
 from integrations.delivery import giving_up, pacing, seats, sending, settling
 from integrations.models import Arrival, Batch, Pace, Tick
-from integrations.pinterest import limits
 from tests.helpers import audience_named, break_it, deliver, figures, later, let_in, mend, people, reasons, sync_to
 
 
@@ -87,7 +86,7 @@ def test_a_seat_is_kept_until_the_last_answer_is_in(workspace, audience, sandbox
 
 
 def test_a_delivery_task_ends_before_the_queue_kills_it():
-    longest = limits.WARM_UP_SECONDS + pacing.LONGEST_WAIT + settling.LONGEST_REQUEST.total_seconds()
+    longest = pacing.LONGEST_WAIT + settling.LONGEST_REQUEST.total_seconds()
     assert tasks.DELIVER_SECONDS + longest < project.Q_CLUSTER["timeout"]
 
 
