@@ -55,6 +55,24 @@ def reconnect(place: Workspace, now: datetime) -> Connection:
     return connecting.take_over(consent(place, now), now)
 
 
+def account_without_partner(place: Workspace, now: datetime) -> AdAccount:
+    """Connect a workspace in our tables alone: for what is measured without any request."""
+    link = Connection.objects.create(workspace=place, partner=PARTNER, partner_user_id="1", connected_at=now)
+    return AdAccount.objects.create(
+        connection=link, external_id="1", name="Account", state=AdAccount.State.CONNECTED, seen_at=now
+    )
+
+
+def audience_without_partner(ad_account: AdAccount, number: int, now: datetime) -> Audience:
+    return Audience.objects.create(
+        ad_account=ad_account,
+        external_id=str(number),
+        target_id=str(number),
+        name=f"Audience {number}",
+        seen_at=now,
+    )
+
+
 def audience(ad_account: AdAccount, name: str, now: datetime) -> Audience:
     """Create an audience at the partner, through the product's own function."""
     made = creating.create(ad_account, name, "", now)

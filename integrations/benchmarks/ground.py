@@ -46,6 +46,11 @@ class Ground:
     def mark(self) -> str:
         return f"{MARK}={self.folder}"
 
+    @property
+    def database(self) -> str:
+        """Return what the database is: its vendor, or "own cluster"."""
+        return "own cluster" if self.cluster else connection.vendor
+
     def environment(self) -> dict[str, str]:
         """Return the environment for everything that runs on this ground."""
         kept = {

@@ -18,7 +18,7 @@ from integrations.delivery.asking import Request
 from integrations.delivery.entering import enter
 from integrations.delivery.limits import limits_of
 from integrations.delivery.pacing import pace_of
-from integrations.models import AdAccount, Audience, AudienceSync, Connection, Pace
+from integrations.models import Audience, AudienceSync, Pace
 from pinsync.profiles.models import Profile
 
 SHORT = 100_000
@@ -64,10 +64,7 @@ def _canvas(people: int) -> tuple[dict[str, str], Client, list[AudienceSync]]:
     now = timezone.now()
     workspace = crowd.workspace("History")
     crowd_sql.fill_fast(workspace, people, now)
-    link = Connection.objects.create(workspace=workspace, partner=crowd.PARTNER, partner_user_id="1", connected_at=now)
-    account = AdAccount.objects.create(
-        connection=link, external_id="1", name="Account", state=AdAccount.State.CONNECTED, seen_at=now
-    )
+    account = crowd.account_without_partner(workspace, now)
     client = Client(HTTP_HOST="127.0.0.1")
     client.force_login(crowd.admin_of(workspace))
     root = f"/w/{workspace.slug}/canvas/"
@@ -76,13 +73,7 @@ def _canvas(people: int) -> tuple[dict[str, str], Client, list[AudienceSync]]:
     if answer.status_code != 302:
         raise NotReady(f"The Canvas could not be made: status {answer.status_code}.")
     for number in range(STEPS):
-        audience = Audience.objects.create(
-            ad_account=account,
-            external_id=str(number + 1),
-            target_id=str(number + 1),
-            name=f"Audience {number}",
-            seen_at=now,
-        )
+        audience = crowd.audience_without_partner(account, number + 1, now)
         client.post(f"{page}steps/add/", {"kind": "audience_sync"})
         step = max(map(int, re.findall(r"/steps/(\d+)/", client.get(page).content.decode())), default=0)
         values = {

@@ -1,17 +1,12 @@
 """Measure delivery against the partner's limit, or against itself, on data and processes of its own."""
 
-import json
-import signal
-import sys
-from argparse import SUPPRESS, ArgumentParser
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.benchmarks import fairness, ground, history, steady, throughput
-from integrations.benchmarks.processes import NotReady
+from integrations.benchmarks import command, fairness, history, steady, throughput
 from integrations.benchmarks.steady import Traffic
 
 SOAK_SECONDS = 600.0
@@ -41,39 +36,15 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, help="how long users arrive")
         parser.add_argument("--audiences", type=int, help="10 for --steady, 20 for --shared, 6 for --soak")
         parser.add_argument("--own-server", action="store_true", help="PostgreSQL: make a server for this run")
-        parser.add_argument("--keep", action="store_true", help="keep logs and data of the run")
-        parser.add_argument("--json", action="store_true", help="print the result on one line, and nothing else")
-        parser.add_argument("--inside", action="store_true", help=SUPPRESS)
+        command.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if min(options["users"], options["pinterest_users"]) < 1 or options["workers"] < 0:
             raise CommandError("Users and Pinterest users have to be at least 1.")
         if options["inside"]:
-            self._inside(options)
-            return
-        try:
-            with ground.throw_away(own_cluster=options["own_server"], keep=options["keep"]) as made:
-                if not options["json"]:
-                    self.stderr.write(f"On throw-away ground: {made.folder}")
-                status = made.run([*sys.argv[1:], "--inside"], LOG_LEVEL="WARNING")
-                result = ground.read_result(made)
-                left = made.sweep()
-        except NotReady as problem:
-            raise CommandError(str(problem)) from None
-        if result is None:
-            raise CommandError(f"The run ended without a result, with status {status}.", returncode=status or 1)
-        result["processes_left"] = left
-        self.stdout.write(json.dumps(result, indent=None if options["json"] else 2))
-
-    def _inside(self, options: dict[str, Any]) -> None:
-        folder = ground.inside()
-        signal.signal(signal.SIGTERM, ground.stop)
-        signal.signal(signal.SIGINT, ground.stop)
-        call_command("migrate", verbosity=0)
-        try:
-            ground.write_result(folder, _measure(folder, options))
-        except NotReady as problem:
-            raise CommandError(str(problem)) from None
+            command.inside(lambda folder: _measure(folder, options))
+        else:
+            command.outside(self, options, own_cluster=options["own_server"])
 
 
 def _measure(folder: Path, options: dict[str, Any]) -> dict[str, Any]:

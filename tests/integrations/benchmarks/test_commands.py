@@ -1,63 +1,21 @@
 """`chaos` and `bench_delivery`, run for real and short, on the database that the tests use."""
 
-import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
-from integrations.benchmarks.processes import MANAGE, marked
-from tests.workers import database_url, until
+from integrations.benchmarks.processes import marked
+from tests.grounds import begin, databases_left, run
+from tests.workers import until
 
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
 ]
-
-
-def begin(tmp_path, *command) -> subprocess.Popen:
-    """Start a command on an installation whose database is the test's; its ground is made in `tmp_path`."""
-    env = os.environ | {"DATABASE_URL": database_url(), "PINSYNC_DATA_DIR": str(tmp_path / "data")}
-    if command[0] != "chaos":  # which may make a PostgreSQL, run by somebody who cannot reach the test's folder
-        env |= {"TMPDIR": str(tmp_path)}
-    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
-        return subprocess.Popen(
-            [*MANAGE, *command],
-            env=env,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
-
-
-def run(tmp_path, *command, seconds) -> dict:
-    process = begin(tmp_path, *command, "--json")
-    try:
-        status = process.wait(seconds)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(60)
-    assert status in (0, 1), (tmp_path / "err").read_text()[-3000:]
-    assert not databases_left()
-    return json.loads((tmp_path / "out").read_text()) | {"status": status}
-
-
-def databases_left() -> list[str]:
-    """Return throw-away databases beside the test's."""
-    if connection.vendor != "postgresql":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND datname <> current_database()",
-            [f"{str(connection.settings_dict['NAME'])[:40]}_"],
-        )
-        return [name for (name,) in cursor.fetchall()]
 
 
 def test_nobody_is_lost_in_forty_seconds_of_chaos(tmp_path):

@@ -1,0 +1,1 @@
+"""Measurements of what people start in the Canvas: launches, and the imports before them."""
