@@ -30,6 +30,7 @@ log = logging.getLogger("pinsync.delivery")
 LOOK_AHEAD = 0.3  # seconds before its slot that a batch is claimed: time enough to claim, no queue of claims
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
+AFTER_ANOTHER = 1.0  # seconds without having met another process at a lane: until then there is work for two
 LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
 
 
@@ -147,6 +148,7 @@ class _Drain:
         self.rest_until: dict[tuple[int, str], float] = {}
         # Leases are taken and judged by one clock: a machine whose own is ahead would take batches that are being sent.
         self.clock = database_clock()
+        self.held_at = 0.0  # when another process was last found claiming
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
 
     def run(self) -> int:
@@ -167,7 +169,9 @@ class _Drain:
                     self.claiming.add(lane.audience_id)
                     self.at_work[pool.submit(_in_thread, self._serve, lane)] = lane
                 # What may go in hours only is for later ticks: looking at it all the time would cost a core.
-                if not self.at_work and all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
+                if self.at_work or time.monotonic() - self.held_at < AFTER_ANOTHER:
+                    continue
+                if all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
                     break
             while self.at_work:  # the seat stays ours until the last answer is in
                 wait(self.at_work, timeout=seats.RENEW_EVERY)
@@ -230,6 +234,7 @@ class _Drain:
             )
         except claiming.LaneHeld:
             claimed, rest = None, LANE_HELD
+            self.held_at = time.monotonic()
         finally:
             self.claiming.discard(lane.audience_id)
         if claimed is None:
