@@ -4,6 +4,7 @@ No transaction is open while a socket is: claim and settle are transactions of t
 """
 
 import logging
+import random
 import time
 import uuid
 from collections.abc import Callable
@@ -162,7 +163,8 @@ class _Drain:
                     renewed = time.monotonic()
                 # Not behind every answer: where many come at once, looking would cost more than sending.
                 time.sleep(max(look_at - time.monotonic(), 0))
-                look_at = time.monotonic() + LOOK_EVERY
+                # Uneven, or of processes in step the same one would find every slot taken.
+                look_at = time.monotonic() + LOOK_EVERY * random.uniform(0.5, 1.5)
                 self._gather()
                 lanes = self._look()
                 for lane in self._choose(lanes):
