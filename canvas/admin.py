@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from canvas import launching
-from canvas.models import ApiCall, Canvas, Entry, Move, SimulatorRun, Step, StepTotals
+from canvas.models import ApiCall, Canvas, Entry, Move, ScenarioRun, SimulatorRun, Step, StepTotals
 from pinsync.staff import PERSON, AgeFilter, HistoryAdmin, UserRowsAdmin, staff_of
 from pinsync.workspaces.models import User
 
@@ -127,6 +127,15 @@ class SimulatorRunAdmin(HistoryAdmin):
     list_select_related = ("workspace",)
     finds = {"id": "pk", "canvas": "canvas_id", "workspace": "workspace__slug"}
     finds_first = "canvas"
+
+
+@admin.register(ScenarioRun)
+class ScenarioRunAdmin(HistoryAdmin):
+    list_display = ("id", "workspace", "scenario", "users", "step", "end", "started_at", "finished_at")
+    list_filter = ("scenario", "end")
+    list_select_related = ("workspace",)
+    finds = {"id": "pk", "canvas": "canvas_id", "workspace": "workspace__slug"}
+    finds_first = "id"
 
 
 @admin.register(ApiCall)

@@ -14,9 +14,9 @@ from integrations.delivery import forecast
 from integrations.errors import PartnerError
 from integrations.models import AdAccount, Audience, Connection
 from integrations.reasons import reason
-from integrations.templatetags.durations import duration
 from pinsync.profiles.matching import MatchField
 from pinsync.workspaces.models import Workspace
+from pinsync.workspaces.templatetags.ui import duration
 
 
 class CannotBuild(Exception):
@@ -40,16 +40,21 @@ def connection_in_use(workspace: Workspace) -> Connection:
     raise CannotBuild(_("The connection to %(partner)s is paused by staff.") % {"partner": name})
 
 
+def usable_ad_accounts(connection: Connection) -> list[AdAccount]:
+    """Return the ad accounts that audiences can be written to, the oldest at the partner first."""
+    usable = AdAccount.objects.filter(connection=connection, state=AdAccount.State.CONNECTED, may_write=True)
+    return list(usable.select_related("connection").order_by(Length("external_id"), "external_id"))
+
+
 def ad_account_in_use(workspace: Workspace, external_id: str = "") -> AdAccount:
     """Return the ad account with this id of the partner's, or the first connected one. Raises CannotBuild."""
     connection = connection_in_use(workspace)
-    accounts = AdAccount.objects.filter(connection=connection).select_related("connection")
     if not external_id:
-        usable = accounts.filter(state=AdAccount.State.CONNECTED, may_write=True)
-        first = usable.order_by(Length("external_id"), "external_id").first()
-        if first is None:
+        usable = usable_ad_accounts(connection)
+        if not usable:
             raise CannotBuild(_("No ad account is connected. Choose one on the partner page."))
-        return first
+        return usable[0]
+    accounts = AdAccount.objects.filter(connection=connection).select_related("connection")
     found = accounts.filter(external_id=external_id).first()
     if found is None:
         raise CannotBuild(_("There is no ad account %(id)s in this connection.") % {"id": external_id})
@@ -84,7 +89,7 @@ def audience_called(ad_account: AdAccount, name: str, now: datetime) -> Audience
         raise CannotBuild(str(refusal)) from None
     if made.state == Audience.State.CREATING:
         said = _("The audience “%(name)s” is being created: its turn comes in about %(time)s. Repeat this then.")
-        wait = duration(forecast.next_slot_in(ad_account.connection))
+        wait = duration(max(forecast.next_slot_in(ad_account.connection), 1))
         raise CannotBuild(said % {"name": made.name, "time": wait})
     if made.state != Audience.State.READY:
         said = _("Failed to create audience '%(name)s'.") % {"name": made.name}

@@ -6,17 +6,17 @@ Safe to repeat, also after an interruption: what is there is left as it is, what
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from canvas import building, editing, launching, schedules
 from canvas.models import Canvas, Step
+from canvas.round_trip import consent
 from canvas.ticking import work_until
 from integrations import audiences, connecting, consenting, registry
 from integrations.contract import Playground
-from integrations.models import AdAccount, Audience, Authorization, Operation, SyncTotals
+from integrations.models import AdAccount, Audience, Operation, SyncTotals
 from pinsync.profiles import sample_csv
 from pinsync.profiles.importing import run_import
 from pinsync.profiles.matching import MatchField
@@ -85,11 +85,7 @@ def connect(demo: Workspace, user: User, slug: str, ground: Playground, clock: C
     if connecting.connection_of(demo, slug) is not None:
         return
     consenting.accept_terms(demo, user, slug, clock())
-    consent_url = consenting.begin(demo, user, slug, Authorization.Purpose.CONNECT, clock())
-    back = {name: values[0] for name, values in parse_qs(urlsplit(ground.consent(consent_url)).query).items()}
-    authorization = consenting.come_back(
-        slug, user, state=back.get("state", ""), code=back.get("code", ""), error=back.get("error", ""), now=clock()
-    )
+    authorization = consent(demo, user, slug, ground, clock)
     usable = [info.id for info in consenting.infos(authorization) if info.may_write]
     connection = connecting.complete(authorization, usable[:-LEFT_FOR_LATER] or usable, clock())
     for ad_account in AdAccount.objects.filter(connection=connection, state=AdAccount.State.CONNECTED):

@@ -1,4 +1,4 @@
-"""The simulator's two drawings, as numbers for SVG. Drawn by templates; nothing here knows colours."""
+"""Charts and sparklines as numbers for SVG. Drawn by templates; nothing here knows colours."""
 
 import math
 from collections import Counter

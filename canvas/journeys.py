@@ -5,12 +5,13 @@ holds the Canvas row: two launches, a tick and a stop of one Canvas follow each 
 """
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from canvas.models import Canvas, Entry, Move, Step, StepTotals
@@ -18,11 +19,13 @@ from canvas.steps import kind_of
 from canvas.steps.base import PassingKind, WaitingKind
 from integrations.delivery.counting import tally
 from pinsync.profiles.models import Profile
-from pinsync.sql import insert_select
+from pinsync.profiles.segments import profiles_in
+from pinsync.sql import insert_select, joined_as_sets, joined_by_lookup, rows_about
 
 log = logging.getLogger(__name__)
 
 USERS_PER_MOVE = 200_000  # users who go on in one transaction; at about 5 s a hundred thousand nobody waits long
+LOOKUP_COST = 10  # reading one profile by its id costs as much as so many in a row
 
 
 class NotActive(Exception):
@@ -61,35 +64,53 @@ def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: da
             raise NotActive
         walk = _walk(_steps(canvas), now)
         move = Move.objects.create(canvas=canvas, kind=Move.Kind.ENTER, source=source, at=now)
-        move.users = insert_select(
-            Entry,
-            {
-                "canvas": canvas,
-                "profile": F("id"),
-                "turn": _turn(canvas),
-                "move": move,
-                "entered_at": now,
-                **walk.last_state(now),
-            },
-            may_enter(canvas, profiles),
-            ignore_conflicts=True,
-        )
+        entries = {
+            "canvas": canvas,
+            "profile": F("id"),
+            "turn": _turn(canvas),
+            "move": move,
+            "entered_at": now,
+            **walk.last_state(now),
+        }
+        # The Canvas is held, so nobody enters it meanwhile. Who was inside before is looked up one by one: their
+        # number grows with every portion of a launch.
+        with joined_by_lookup():
+            move.users = insert_select(Entry, entries, may_enter(canvas, profiles, now))
         _follow(move, walk, now)
     log.info("users entered", extra={"canvas": canvas.pk, "move": move.pk, "users": move.users, "source": source})
     return move
 
 
-def may_enter(canvas: Canvas, profiles: "QuerySet[Profile]") -> "QuerySet[Profile]":
-    """Return those of `profiles` whom the Canvas' re-entry rule lets in now.
+def may_enter(canvas: Canvas, profiles: "QuerySet[Profile]", now: datetime) -> "QuerySet[Profile]":
+    """Return those of `profiles` whom the Canvas' rules let in now.
 
-    Without re-entry: who never entered before; with it: who is not inside.
+    Without re-entry: who never entered before; with it: who is not inside and did not enter in the last
+    `reentry_days`. Whoever its exit criteria would send out again does not enter. Raises FilterError.
     """
     if profiles.query.is_sliced or profiles.query.combinator:
         profiles = Profile.objects.filter(pk__in=profiles.values("pk"))
     earlier = Entry.objects.filter(canvas=canvas, profile=OuterRef("pk"))
     if canvas.reentry:
-        earlier = earlier.filter(state=Entry.State.WAITING)
+        too_soon = Q(state=Entry.State.WAITING)
+        if canvas.reentry_days:
+            too_soon |= Q(entered_at__gt=now - timedelta(days=canvas.reentry_days))
+        earlier = earlier.filter(too_soon)
+    if canvas.exit_segment is not None:
+        # Asked of each, not “not in”: PostgreSQL would look through the whole list for everybody when it is long.
+        profiles = profiles.filter(~Exists(_leaving(canvas, now).filter(pk=OuterRef("pk"))))
     return profiles.filter(~Exists(earlier), workspace=canvas.workspace_id)
+
+
+def leave(canvas: Canvas, profiles: "QuerySet[Profile]", *, now: datetime) -> int:
+    """Let those of `profiles` who wait in the Canvas leave it; return how many. What they passed stays as it is."""
+    total = 0
+    with transaction.atomic():
+        canvas = hold(canvas.pk)
+        for step in _steps(canvas):
+            if isinstance(kind_of(step), WaitingKind):
+                waiting = Entry.objects.filter(step=step, state=Entry.State.WAITING, profile__in=profiles.values("pk"))
+                total += _let_out(canvas, step, waiting, now)
+    return total
 
 
 def advance_due(now: datetime) -> int:
@@ -117,6 +138,11 @@ def _advance(step: Step, now: datetime) -> int:
         later = [other for other in _steps(canvas) if (other.position, other.pk) > (step.position, step.pk)]
         walk = _walk(later, now) if canvas.state == Canvas.State.ACTIVE else Walk([], None, None)
         due = Entry.objects.filter(step=step, state=Entry.State.WAITING, due_at__lte=now)
+        if canvas.state == Canvas.State.ACTIVE and canvas.exit_segment is not None:
+            leaving = due.filter(profile__in=_leaving(canvas, now).values("pk")).order_by("due_at")
+            out = _let_out(canvas, step, leaving[:USERS_PER_MOVE], now)
+            if out == USERS_PER_MOVE:
+                return out  # nobody goes on while somebody is left who must not
         move = Move.objects.create(canvas=canvas, kind=Move.Kind.ADVANCE, step=step, at=now)
         move.users = Entry.objects.filter(pk__in=due.order_by("due_at").values("pk")[:USERS_PER_MOVE]).update(
             move=move, **walk.last_state(now)
@@ -131,6 +157,27 @@ def _advance(step: Step, now: datetime) -> int:
             StepTotals.objects.filter(step=step).update(left=F("left") + move.users)
     extra = {"canvas": canvas.pk, "step": step.pk, "move": move.pk, "users": move.users}
     log.info("users went on", extra=extra)
+    return move.users
+
+
+def _leaving(canvas: Canvas, now: datetime) -> "QuerySet[Profile]":
+    """Return whom the exit segment of the Canvas holds. Raises FilterError."""
+    return profiles_in(canvas.workspace, canvas.exit_segment, now=now)
+
+
+def _let_out(canvas: Canvas, step: Step, waiting: "QuerySet[Entry]", now: datetime) -> int:
+    """Let entries that wait in a step leave by the exit criteria; return how many. The Canvas is held."""
+    move = Move.objects.create(canvas=canvas, kind=Move.Kind.EXIT, step=step, at=now)
+    move.users = Entry.objects.filter(pk__in=waiting.values("pk")).update(
+        move=move, **Walk([], None, None).last_state(now)
+    )
+    if not move.users:
+        move.delete()
+        return 0
+    move.save(update_fields=["users"])
+    StepTotals.objects.filter(step=step).update(left=F("left") + move.users)
+    extra = {"canvas": canvas.pk, "step": step.pk, "move": move.pk, "users": move.users}
+    log.info("users left by exit criteria", extra=extra)
     return move.users
 
 
@@ -161,12 +208,18 @@ def _follow(move: Move, walk: Walk, now: datetime, *, start: Step | None = None)
     if not move.users:
         return
     users = Profile.objects.filter(pk__in=Entry.objects.filter(move=move).values("profile"))
+    many = move.users * LOOKUP_COST > rows_about(Profile)
+    with joined_as_sets() if many else nullcontext():
+        _hand_over(users, walk, now)
+    _count(move.users, walk, start)
+
+
+def _hand_over(users: "QuerySet[Profile]", walk: Walk, now: datetime) -> None:
     with tally(now):  # the figures of all steps at the end: their rows are locked for a moment, not for the whole walk
         for step in walk.passed:
             kind = kind_of(step)
             if isinstance(kind, PassingKind):
                 kind.receive(step, users, now=now)
-    _count(move.users, walk, start)
 
 
 def _count(users: int, walk: Walk, start: Step | None) -> None:

@@ -3,21 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 
 from canvas.models import Canvas, Entry, Step
-from canvas.steps import kind_of
+from canvas.steps import kind_of, problems_of
 from canvas.steps.base import StepKind
-from integrations.models import Connection
 from integrations.problems import Problem
 from integrations.usage import Usage
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.home import Panel
-from pinsync.workspaces.models import Workspace
 
-SHOWN = 5  # on the home page
 PANEL_ROWS = 20  # of one user
 
 
@@ -31,18 +28,18 @@ class Card:
     problems: list[Problem]
 
 
-def steps_of(canvas: Canvas) -> QuerySet[Step]:
-    """Return the steps in order, with everything that a card says about them."""
-    related = ("canvas__workspace", "sync__ad_account__connection", "sync__audience", "sync__totals", "totals")
+def steps_of(canvas: Canvas | int) -> QuerySet[Step]:
+    """Return the steps of a Canvas, or of the one with this id, in order, with everything that a card says."""
+    sync = ("sync__workspace", "sync__ad_account__connection", "sync__audience", "sync__totals")
+    related = ("canvas__workspace", *sync, "totals")
     return Step.objects.filter(canvas=canvas).select_related(*related)
 
 
 def cards(canvas: Canvas) -> list[Card]:
-    found = []
-    for step in steps_of(canvas):
-        kind = kind_of(step)
-        found.append(Card(step, kind, kind.summary(step), kind.problems(step)))
-    return found
+    """Return the steps of the journey page; with a number of queries that does not grow with them."""
+    steps = list(steps_of(canvas))
+    problems = problems_of(steps)
+    return [Card(step, kind_of(step), kind_of(step).summary(step), problems[step.pk]) for step in steps]
 
 
 def usages(syncs: Iterable[int]) -> list[Usage]:
@@ -58,14 +55,9 @@ def page_of(canvas: Canvas) -> str:
     return reverse("canvas:detail", args=[canvas.workspace.slug, canvas.pk])
 
 
-def home_panel(workspace: Workspace) -> Panel:
-    """Return the newest Canvases, or what to do first."""
-    canvases = Canvas.objects.filter(workspace=workspace).exclude(state=Canvas.State.ARCHIVED).order_by("-id")[:SHOWN]
-    connected = Connection.objects.filter(workspace=workspace, state=Connection.State.CONNECTED).exists()
-    return Panel("canvas/_home.html", {"canvases": canvases, "connected": connected})
-
-
 def profile_panel(profile: Profile) -> Panel:
     """Return one user's latest journeys."""
-    entries = Entry.objects.filter(profile=profile.pk).select_related("canvas__workspace", "step").order_by("-id")
-    return Panel("canvas/_profile.html", {"entries": entries[:PANEL_ROWS]})
+    entries = Entry.objects.filter(profile=profile.pk).select_related("canvas__workspace", "step", "move")
+    # The sum keeps the database from walking down the primary key past everybody else's.
+    found = list(entries.order_by((F("id") + 0).desc())[: PANEL_ROWS + 1])
+    return Panel("canvas/_profile.html", {"entries": found[:PANEL_ROWS], "older": len(found) > PANEL_ROWS})

@@ -16,13 +16,12 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from canvas import building, editing, journeys, launching
-from canvas.analytics import figures_of
 from canvas.models import Canvas, SimulatorRun
-from integrations.models import AdAccount, Operation
-from pinsync.profiles import sample_csv
+from canvas.samples import measure, thinned
+from integrations.models import AdAccount, AudienceSync, Operation
+from pinsync.profiles import made_up, sample_csv
 from pinsync.profiles.filters import FilterError
 from pinsync.profiles.importing import run_import
-from pinsync.profiles.made_up import make_profiles
 from pinsync.profiles.matching import MatchField
 from pinsync.profiles.models import Import, Profile, Segment
 from pinsync.profiles.segments import profiles_in
@@ -33,13 +32,13 @@ log = logging.getLogger("pinsync.simulator")
 
 SOURCE = "simulator"  # Move.source
 RING = "canvas.tasks.simulate"
-LEASE = timedelta(seconds=120)  # longer than it takes to make up MOST_USERS
+LEASE = timedelta(seconds=120)  # longer than the queue lets a task live
 MOST_USERS = 100_000  # made up for one run
 USERS_AT_ONCE = 20_000  # who enter in one transaction
 SLICES_AT_ONCE = 10  # such transactions, before others take their turn
+MAKE_FOR = 10.0  # seconds of making users up at a time: far less than a task may live
 SPIKE_EVERY = 20.0  # seconds
 WATCH_FOR = timedelta(minutes=30)  # after the last user, while somebody is pending
-MOST_SAMPLES = 400
 
 Pattern = SimulatorRun.Pattern
 Source = SimulatorRun.Source
@@ -48,7 +47,7 @@ End = SimulatorRun.End
 
 @dataclass(frozen=True)
 class Order:
-    """What somebody asked for. `segment` None means everybody."""
+    """What somebody asked for. `segment` None means everybody; `users` are made-up ones that are there already."""
 
     source: str
     pattern: str
@@ -56,20 +55,7 @@ class Order:
     number: int = 0
     missing_percent: int = 0
     per_second: int = 0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The figures of all sync steps of the Canvas, `seconds` after the start."""
-
-    seconds: float
-    pending: int
-    synced: int
-    not_synced: int
-    errored: int
-
-    def as_list(self) -> list[float]:
-        return [round(self.seconds, 1), self.pending, self.synced, self.not_synced, self.errored]
+    users: Import | None = None
 
 
 def fresh_canvas(
@@ -103,6 +89,7 @@ def start(canvas: Canvas, order: Order, *, user: User | None, now: datetime) -> 
             canvas=canvas,
             source=order.source,
             segment=order.segment,
+            users=order.users,
             number=order.number,
             missing_percent=order.missing_percent,
             pattern=order.pattern,
@@ -148,27 +135,22 @@ def advance_due(now: datetime) -> int:
 
 
 def owed(run: SimulatorRun, now: datetime) -> int:
-    """Return how many users should have been taken to the door by the tick that follows `now`."""
+    """Return how many users should have been taken to the door by the tick that follows `now`.
+
+    Black Friday is a wave: it rises slowly, is at its peak after three quarters of its time, with twice the average
+    rate, and falls off.
+    """
     total = run.total or 0
     elapsed = max((now - run.started_at).total_seconds(), 0)
     if run.pattern == Pattern.BURST:
         return total
     if run.pattern == Pattern.STEADY:
         return min(total, math.ceil((elapsed + settings.TICK_SECONDS) * run.per_second))
+    if run.pattern == Pattern.FRIDAY:
+        part = min((elapsed + settings.TICK_SECONDS) * run.per_second / total, 1.0) if total else 1.0
+        return min(total, math.ceil(total * (5 * part**4 - 4 * part**5)))
     spikes = math.floor(elapsed / SPIKE_EVERY) + 1
     return min(total, math.ceil(spikes * SPIKE_EVERY * run.per_second))
-
-
-def measure(canvas: Canvas, seconds: float) -> Sample:
-    """Return the Canvas' figures as they are."""
-    found = [figures.metrics for figures in figures_of(canvas) if figures.step.sync_id]
-    return Sample(
-        seconds,
-        sum(figures.pending for figures in found),
-        sum(figures.synced for figures in found),
-        sum(figures.not_synced for figures in found),
-        sum(figures.errored for figures in found),
-    )
 
 
 def _advance(run: SimulatorRun, now: datetime) -> int:
@@ -181,6 +163,8 @@ def _advance(run: SimulatorRun, now: datetime) -> int:
             entered += _let_in(run, number, now)
         except journeys.NotActive:
             _finish(run, End.CANVAS_STOPPED, now)
+        except FilterError:
+            _finish(run, End.NO_USERS, now)
         if run.is_over or run.sent_at or owed(run, now) <= run.sent:
             break
     else:
@@ -191,18 +175,42 @@ def _advance(run: SimulatorRun, now: datetime) -> int:
 
 def _prepare(run: SimulatorRun, now: datetime) -> bool:
     """Make the run's users, and count them; return whether they are there."""
-    if run.source == Source.MADE_UP:
-        run.users = make_profiles(run.workspace, run.number, run.missing_percent / 100, seed=run.pk, now=now)
-    elif run.source == Source.SAMPLE:
-        run.users = Import.objects.create(workspace=run.workspace, name=sample_csv.SAMPLE.name)
-        with sample_csv.SAMPLE.open("rb") as file:
-            run_import(run.users, file, now=now)
+    if not _make_users(run, now):
+        _save(run, next_at=now)
+        ring()
+        return False
     try:
         run.total = _users(run, now).count()
     except FilterError:
         _finish(run, End.NO_USERS, now)
         return False
     return _save(run, users=run.users, total=run.total)
+
+
+def _make_users(run: SimulatorRun, now: datetime) -> bool:
+    """Make the users whom the run itself brings, for a while; return whether all are there."""
+    if run.source == Source.MADE_UP:
+        if run.users is None:
+            run.users = made_up.begin(run.workspace, f"{run.number:,} made-up users")
+            if not _save(run, users=run.users):
+                return False
+        missing = run.missing_percent / 100
+        wanted = _wanted(run.canvas)
+        return run.users.state == Import.State.DONE or made_up.go_on(
+            run.users, run.number, missing, seed=run.pk, now=now, carry=wanted, seconds=MAKE_FOR
+        )
+    if run.source == Source.SAMPLE and run.users is None:
+        run.users = Import.objects.create(workspace=run.workspace, name=sample_csv.SAMPLE.name)
+        with sample_csv.SAMPLE.open("rb") as file:
+            run_import(run.users, file, now=now)
+    return True
+
+
+def _wanted(canvas: Canvas) -> MatchField | None:
+    """Return the field on which all steps match, if it is one: without it, made-up users would be of no use there."""
+    masks = set(AudienceSync.objects.filter(step__canvas=canvas).values_list("match_fields", flat=True))
+    only = MatchField(masks.pop()) if len(masks) == 1 else MatchField(0)
+    return only if len(only.names) == 1 else None
 
 
 def _users(run: SimulatorRun, now: datetime) -> "QuerySet[Profile]":
@@ -236,18 +244,13 @@ def _let_in(run: SimulatorRun, number: int, now: datetime) -> int:
 def _next(run: SimulatorRun, now: datetime, sent: int, sent_at: object) -> dict[str, object]:
     """Return what is next: more users under the lease that we have, a look at the next tick, or the end."""
     sample = measure(run.canvas, (now - run.started_at).total_seconds())
-    changes: dict[str, object] = {"samples": _thinned([*run.samples, sample.as_list()])}
+    changes: dict[str, object] = {"samples": thinned([*run.samples, sample.as_list()])}
     if not sent_at and owed(run, now) > sent:
         return changes
     is_watched_enough = run.sent_at is not None and now > run.sent_at + WATCH_FOR
     if not sent_at or (sample.pending and not is_watched_enough):
         return changes | {"next_at": now + timedelta(seconds=settings.TICK_SECONDS)}
     return changes | {"next_at": None, "finished_at": now, "end": End.DONE}
-
-
-def _thinned(samples: list[list[float]]) -> list[list[float]]:
-    """Drop every other sample when there are too many, never the first or the latest."""
-    return samples if len(samples) <= MOST_SAMPLES else [*samples[:-1:2], samples[-1]]
 
 
 def _finish(run: SimulatorRun, end: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from django.utils import timezone
 
 from canvas import journeys, repeating, schedules, simulator
+from canvas.scenarios import running
 
 
 def tick() -> None:
@@ -11,6 +12,7 @@ def tick() -> None:
     schedules.enter_due(now)
     journeys.advance_due(now)
     simulator.advance_due(now)
+    running.advance_due(now)
     repeating.forget(now)
 
 
@@ -22,3 +24,8 @@ def enter_due() -> None:
 def simulate() -> None:
     """Go on with the simulator's runs; rung by a new one."""
     simulator.advance_due(timezone.now())
+
+
+def tell() -> None:
+    """Go on with the scenarios that are being told; rung by a new one."""
+    running.advance_due(timezone.now())

@@ -1,6 +1,20 @@
 from django.urls import path
 
-from canvas.views import analytics, analytics_users, api, canvases, retrying, simulator, states, steps
+from canvas.views import (
+    analytics,
+    analytics_batches,
+    analytics_person,
+    analytics_users,
+    api,
+    canvases,
+    details,
+    retrying,
+    scenarios,
+    settings,
+    simulator,
+    states,
+    steps,
+)
 
 app_name = "canvas"
 _canvas = "w/<slug:workspace>/canvas/<int:canvas>/"
@@ -9,15 +23,22 @@ _batch = "w/<slug:workspace>/canvas/batches/<int:batch>/"
 _simulator = "w/<slug:workspace>/simulator/"
 urlpatterns = [
     path("w/<slug:workspace>/canvas/", canvases.canvases, name="list"),
-    path("w/<slug:workspace>/canvas/new/", canvases.create, name="create"),
+    path("w/<slug:workspace>/canvas/new/", settings.create, name="create"),
     path(_canvas, canvases.detail, name="detail"),
-    path(f"{_canvas}edit/", canvases.edit, name="edit"),
+    path(f"{_canvas}edit/", settings.edit, name="edit"),
+    path(f"{_canvas}settings/<slug:section>/", settings.settings, name="settings"),
+    path(f"{_canvas}summary/", settings.summary, name="summary"),
+    path(f"{_canvas}duplicate/", canvases.duplicate, name="duplicate"),
+    path(f"{_canvas}coverage/", states.coverage, name="coverage"),
     path(f"{_canvas}preview/", states.preview, name="preview"),
     *(path(f"{_canvas}{move}/", states.change_state, {"move": move}, name=move) for move in states.MOVES),
     path(f"{_canvas}steps/add/", steps.add, name="add_step"),
+    path(f"{_canvas}steps/restore/", steps.restore, name="restore_step"),
     path(f"{_canvas}steps/<int:step>/", steps.step, name="step"),
     path(f"{_canvas}steps/<int:step>/move/", steps.move, name="move_step"),
     path(f"{_canvas}steps/<int:step>/delete/", steps.delete, name="delete_step"),
+    path(f"{_step}details/", details.details, name="step_details"),
+    path(f"{_step}reread/", details.reread, name="reread_audience"),
     path(f"{_canvas}analytics/", analytics.analytics, name="analytics"),
     path(f"{_canvas}analytics/live/", analytics.analytics_live, name="analytics_live"),
     path(f"{_canvas}analytics/cards/", analytics.cards_live, name="cards_live"),
@@ -25,10 +46,14 @@ urlpatterns = [
     path(f"{_canvas}analytics/minutes.<str:form>", analytics.download_minutes, name="download_minutes"),
     path(f"{_step}analytics/", analytics.step_analytics, name="step_analytics"),
     path(f"{_step}analytics/live/", analytics.step_live, name="step_live"),
+    path(f"{_step}analytics/history.<str:form>", analytics.download_history, name="download_history"),
     path(f"{_step}users/", analytics_users.users, name="users"),
+    path(f"{_step}retryings/", retrying.retryings, name="retryings"),
     path(f"{_step}retry/", retrying.retry_step, name="retry_step"),
     path(f"{_step}users/<int:delivery>/retry/", retrying.retry_user, name="retry_user"),
-    path(_batch, analytics_users.batch, name="batch"),
+    path(f"{_step}batches/", analytics_batches.batches, name="batches"),
+    path(_batch, analytics_batches.batch, name="batch"),
+    path("w/<slug:workspace>/canvas/users/<int:profile>/", analytics_person.history, name="person"),
     path(f"{_batch}retry/", retrying.retry_batch, name="retry_batch"),
     path(_simulator, simulator.simulator_page, name="simulator"),
     path(f"{_simulator}launch/", simulator.launch, name="simulator_launch"),
@@ -39,6 +64,12 @@ urlpatterns = [
     path(f"{_simulator}<int:simulation>/", simulator.run_page, name="simulator_run"),
     path(f"{_simulator}<int:simulation>/live/", simulator.run_live, name="simulator_live"),
     path(f"{_simulator}<int:simulation>/stop/", simulator.stop, name="simulator_stop"),
+    path(f"{_simulator}scenarios/", scenarios.scenario_cards, name="scenarios"),
+    path(f"{_simulator}scenarios/start/", scenarios.start, name="scenario_start"),
+    path(f"{_simulator}scenarios/<int:story>/", scenarios.story, name="story"),
+    path(f"{_simulator}scenarios/<int:story>/live/", scenarios.story_live, name="story_live"),
+    path(f"{_simulator}scenarios/<int:story>/cancel/", scenarios.cancel, name="story_cancel"),
+    path("api/v1/events", api.happened, name="api_events"),
     path("api/v1/canvases/<int:canvas>", api.canvas, name="api_canvas"),
     path("api/v1/canvases/<int:canvas>/enter", api.enter, name="api_enter"),
 ]

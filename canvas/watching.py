@@ -8,19 +8,20 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from canvas import drawing
+from canvas import drawing, picture
 from canvas.analytics import METRICS
-from canvas.models import Canvas, SimulatorRun
-from canvas.simulator import Sample, measure
+from canvas.models import Canvas, ScenarioRun, SimulatorRun
+from canvas.samples import Sample
 from integrations import registry
 from integrations.contract import AudiencePartner, Fault, Playground
-from integrations.errors import PartnerError
+from integrations.errors import InvalidSettings, PartnerError
 from integrations.models import AudienceSync, Connection
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import Workspace
 
 SECONDS_SHOWN = 60  # of requests
 REQUESTS_SHOWN = 12
+SILENT = _("The sandbox does not answer. Nothing was changed there.")
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,23 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Knob:
-    """One way to break the playground, with the values its form begins with."""
+class Input:
+    """One parameter of a fault, with the value its form begins with."""
+
+    name: str
+    label: str
+    value: str
+    is_yes_or_no: bool
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One way to break the playground; `is_on` while it is broken this way, `is_refused` when it was just refused."""
 
     fault: Fault
-    inputs: list[tuple[str, str, bool]] = field(default_factory=list)  # name, value, yes-or-no
+    is_on: bool
+    is_refused: bool = False
+    inputs: list[Input] = field(default_factory=list)
 
 
 def partner_of(workspace: Workspace) -> AudiencePartner:
@@ -69,20 +82,75 @@ def partner_of(workspace: Workspace) -> AudiencePartner:
     return slugs[found.partner] if found else registry.partners()[0]
 
 
-def over_time(run: SimulatorRun, now: datetime) -> drawing.Lines:
-    """Draw the run: what was synced and errored since it began, and who is pending, up to now while it goes on."""
-    samples = [Sample(*map(_as_number, sample)) for sample in run.samples]
-    if not run.is_over:
-        samples.append(measure(run.canvas, max((now - run.started_at).total_seconds(), 0)))
+@dataclass(frozen=True)
+class Watched:
+    """What a live page shows: a run of the simulator, or a scenario that is told."""
+
+    kind: str  # "run" or "story", as in the page's addresses
+    pk: int
+    canvases: list[Canvas]
+    samples: list[list[float]]
+    started_at: datetime
+    is_over: bool
+
+    @property
+    def query(self) -> str:
+        return f"{self.kind}={self.pk}"
+
+
+def watched_run(run: SimulatorRun) -> Watched:
+    return Watched("run", run.pk, [run.canvas], run.samples, run.started_at, run.is_over)
+
+
+def watched_story(run: ScenarioRun) -> Watched:
+    canvases = Canvas.objects.filter(pk__in=run.memory.get("canvases", [])).select_related("workspace").order_by("pk")
+    return Watched("story", run.pk, list(canvases), run.samples, run.started_at, run.is_over)
+
+
+def scene_of(watched: Watched, now: datetime) -> picture.Scene:
+    """Return what is watched as it is now."""
+    return picture.scene(watched.canvases, max((now - watched.started_at).total_seconds(), 0))
+
+
+def over_time(watched: Watched, scene: picture.Scene) -> drawing.Lines:
+    """Draw what was synced and errored since the start, and who is pending: up to now while it goes on.
+
+    What has not changed since it was last written down makes no new point, so that an idle page stays the same.
+    """
+    samples = [Sample(*map(_as_number, sample)) for sample in watched.samples] or [Sample(0, 0, 0, 0, 0)]
+    if not watched.is_over and samples[-1].as_list()[1:] != scene.now.as_list()[1:]:
+        samples.append(scene.now)
     first = samples[0]
     return drawing.lines(
-        [sample.seconds for sample in samples],
+        [sample.seconds - first.seconds for sample in samples],
         [
             ("pending", METRICS["pending"], [sample.pending for sample in samples]),
             ("synced", METRICS["synced"], [sample.synced - first.synced for sample in samples]),
             ("errored", METRICS["errored"], [sample.errored - first.errored for sample in samples]),
         ],
     )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What we say an audience holds, and what the playground does: records, each once. None: there is none such."""
+
+    count: picture.Count
+    held: int | None
+
+    @property
+    def agrees(self) -> bool:
+        return self.held is not None and self.held == self.count.said
+
+
+def agreements(ground: Playground, partner: AudiencePartner, counts: list[picture.Count]) -> list[Agreement]:
+    """Ask the playground what it holds. Raises PartnerError when it does not answer."""
+    found = []
+    for count in counts:
+        records = ground.records(count.audience.external_id) if count.audience.external_id else None
+        extra = partner.placeholders if count.audience.made_here else 0
+        found.append(Agreement(count, None if records is None else records - extra))
+    return found
 
 
 def traffic(workspace: Workspace, partner: AudiencePartner, ground: Playground, now: datetime) -> Traffic:
@@ -103,22 +171,30 @@ def traffic(workspace: Workspace, partner: AudiencePartner, ground: Playground, 
     )
 
 
-def knobs(workspace: Workspace, ground: Playground, canvas: Canvas | None) -> list[Knob]:
+def switches(
+    workspace: Workspace, ground: Playground, canvas: Canvas | None, refused: dict[str, str] | None = None
+) -> list[Switch]:
     """Return the ways to break the playground, filled in with what belongs to this Canvas.
+
+    `refused` is a form that was not taken: it keeps what was typed.
 
     Raises PartnerError when it does not answer.
     """
     known = _known(workspace, canvas)
-    return [
-        Knob(
-            fault,
-            [
-                (name, _shown(default, known.get(name, "")), isinstance(default, bool))
-                for name, default in fault.parameters.items()
-            ],
-        )
-        for fault in ground.faults()
-    ]
+    active = {fault["fault"] for fault in ground.active()}
+    typed = refused or {}
+    found = []
+    for fault in ground.faults():
+        is_refused = fault.name == typed.get("fault")
+        values = {name: _shown(default, known.get(name, "")) for name, default in fault.parameters.items()}
+        if is_refused:
+            values = {name: typed.get(name, "") for name in values}
+        inputs = [
+            Input(name, fault.labels.get(name, name), values[name], isinstance(default, bool))
+            for name, default in fault.parameters.items()
+        ]
+        found.append(Switch(fault, fault.name in active, is_refused, inputs))
+    return found
 
 
 def break_it(ground: Playground, name: str, given: dict[str, str]) -> tuple[bool, str]:
@@ -128,8 +204,10 @@ def break_it(ground: Playground, name: str, given: dict[str, str]) -> tuple[bool
         if fault is None:
             return False, str(_("There is no such fault."))
         ground.break_it(name, {key: given[key] for key in fault.parameters if given.get(key)})
-    except PartnerError as problem:
-        return False, str(problem)
+    except InvalidSettings as refusal:
+        return False, str(refusal)
+    except PartnerError:
+        return False, str(SILENT)
     return True, f"{fault.label}. {fault.meaning}"
 
 

@@ -34,7 +34,7 @@ def save_list(connection: Connection, infos: Sequence[AdAccountInfo], now: datet
             may_write=info.may_write,
             seen_at=now,
         )
-        for info in infos
+        for info in {info.id: info for info in infos}.values()  # PostgreSQL refuses to write a row twice
     ]
     states = AdAccount.State
     with transaction.atomic():

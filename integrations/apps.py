@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 class IntegrationsConfig(AppConfig):
     name = "integrations"
+    verbose_name = _("Integrations")
 
     def ready(self) -> None:
         from integrations import watching
@@ -24,11 +25,15 @@ class IntegrationsConfig(AppConfig):
             {
                 "ad_account.disconnected": _("Ad account disconnected"),
                 "ad_accounts.connected": _("Ad accounts connected"),
+                "audience.lookalike_asked": _("Lookalike of an audience asked for"),
                 "audience.recreated": _("Deleted audience recreated"),
                 "partner.broken": _("Partner refused the token"),
+                "partner.connected": _("Partner connected"),
                 "partner.disconnected": _("Partner disconnected"),
+                "partner.taken_over": _("Partner connected as another person"),
                 "partner.paused": _("Connection paused by staff"),
                 "partner.unpaused": _("Connection resumed by staff"),
                 "users.retried": _("Users retried"),
+                "users.retry_cancelled": _("Retry of users cancelled"),
             }
         )

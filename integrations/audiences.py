@@ -1,17 +1,18 @@
 """The local copy of a partner's audiences that pages search, and what keeps a sync from working."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, prefetch_related_objects
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import registry
+from integrations import lookalikes, registry, sizes
 from integrations.contract import AudienceInfo
-from integrations.creating import CannotCreate, create, resume_creations
+from integrations.creating import NEW_FOR, CannotCreate, create, resume_creations
 from integrations.delivery import recreating
 from integrations.delivery.reading import reads_of
 from integrations.errors import AudienceGone
@@ -19,6 +20,7 @@ from integrations.fields import fold
 from integrations.models import AdAccount, Audience, AudienceSync, Connection
 from integrations.problems import Problem
 from integrations.tokens import with_token
+from pinsync.ids import row_id
 
 __all__ = ["CannotCreate", "create", "resume_creations"]  # these live in creating.py
 
@@ -26,8 +28,6 @@ PAGE = 50
 ROWS_PER_INSERT = 500
 OLD_AFTER = timedelta(hours=6)  # then a copy is read again by itself
 TRY_AGAIN = timedelta(minutes=10)  # between two tries by upkeep
-# What we made so recently may not be in the partner's list yet; that it is missing there says nothing.
-NEW_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,16 @@ def search(ad_account: AdAccount, text: str = "", cursor: str = "") -> Page:
     """
     found = Audience.objects.filter(ad_account=ad_account, state=Audience.State.READY)
     wanted = text.strip()
+    if "\0" in wanted:  # no name has one, and PostgreSQL would refuse to look
+        return Page([], "")
     if wanted:
         found = found.filter(Q(name_folded__contains=fold(wanted)) | Q(external_id__contains=wanted))
-    last = Audience.objects.filter(ad_account=ad_account, pk=int(cursor)).first() if _is_number(cursor) else None
+    after = row_id(cursor)
+    last = Audience.objects.filter(ad_account=ad_account, pk=after).first() if after else None
     if last:
         found = found.filter(Q(name_folded__gt=last.name_folded) | Q(name_folded=last.name_folded, pk__gt=last.pk))
     rows = list(found.order_by("name_folded", "pk")[: PAGE + 1])
     return Page(rows[:PAGE], str(rows[PAGE - 1].pk) if len(rows) > PAGE else "")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def named(ad_account: AdAccount, name: str) -> Audience | None:
@@ -66,7 +65,7 @@ def named(ad_account: AdAccount, name: str) -> Audience | None:
 
 
 def refresh(ad_account: AdAccount, now: datetime) -> int:
-    """Read all audiences of the ad account from the partner into the local copy; return how many there are.
+    """Read all audiences of the ad account from the partner into the local copy; return how many can be written to.
 
     Only a list that was read to its end says that something is gone: an outage in the middle changes nothing.
     Raises PartnerError.
@@ -75,9 +74,11 @@ def refresh(ad_account: AdAccount, now: datetime) -> int:
     partner = registry.partner(connection.partner)
     with reads_of(connection.partner, connection.partner_user_id):
         infos = with_token(connection, lambda token: list(partner.audiences(token, ad_account.external_id)), now)
-    by_id = {info.id: info for info in infos}
+    by_id = {info.id: info for info in infos if info.target_id}
     with transaction.atomic():
         _adopt(ad_account, infos, now)
+        sizes.remember(ad_account, by_id, now)
+        lookalikes.remember(ad_account, {info.id: info for info in infos if not info.target_id}, now)
         Audience.objects.bulk_create(
             [_row(ad_account, info, now) for info in by_id.values()],
             batch_size=ROWS_PER_INSERT,
@@ -156,16 +157,44 @@ def take_old(now: datetime, at_most: int) -> list[AdAccount]:
     ]
 
 
+def connection_of(sync: AudienceSync) -> Connection | None:
+    """Return the connection that the sync's requests need; asks nothing where it came with the ad account."""
+    link = sync.ad_account.connection if sync.ad_account else None
+    if link is not None and (link.workspace_id, link.partner) == (sync.workspace_id, sync.partner):
+        return link
+    return Connection.objects.filter(workspace=sync.workspace_id, partner=sync.partner).first()
+
+
 def problems(sync: AudienceSync) -> list[Problem]:
     """Return what keeps this sync from working, most basic first; empty when users can be sent."""
+    return problems_of([sync])[sync.pk]
+
+
+def problems_of(syncs: Sequence[AudienceSync]) -> dict[int, list[Problem]]:
+    """Return the problems of each by its id, in a number of queries that does not depend on how many there are.
+
+    Audiences and ad accounts come with the syncs.
+    """
+    prefetch_related_objects(syncs, "workspace")
+    found = Connection.objects.filter(
+        workspace__in={sync.workspace_id for sync in syncs}, partner__in={sync.partner for sync in syncs}
+    )
+    connections = {(connection.workspace_id, connection.partner): connection for connection in found}
+    coming_back = recreating.unfinished_of({sync.audience_id for sync in syncs if sync.audience_id})
+    return {
+        sync.pk: _problems(sync, connections.get((sync.workspace_id, sync.partner)), sync.audience_id in coming_back)
+        for sync in syncs
+    }
+
+
+def _problems(sync: AudienceSync, connection: Connection | None, is_coming_back: bool) -> list[Problem]:
     if not sync.partner or sync.partner not in {partner.slug for partner in registry.partners()}:
         return [Problem(_("Choose a partner."))]
     name = registry.name_of(sync.partner)
     page = reverse("integrations:partner", kwargs={"workspace": sync.workspace.slug, "partner": sync.partner})
-    connection = Connection.objects.filter(workspace=sync.workspace_id, partner=sync.partner).first()
     found = _connection_problems(connection, name, page)
     found += _ad_account_problems(sync.ad_account, connection, page)
-    found += _audience_problems(sync)
+    found += _audience_problems(sync, is_coming_back)
     if not sync.match_fields:
         found.append(Problem(_("Choose at least one field to match on.")))
     return found
@@ -195,7 +224,7 @@ def _ad_account_problems(ad_account: AdAccount | None, connection: Connection | 
     return [Problem(sentence.format(name=ad_account.name), page)]
 
 
-def _audience_problems(sync: AudienceSync) -> list[Problem]:
+def _audience_problems(sync: AudienceSync, is_coming_back: bool) -> list[Problem]:
     audience = sync.audience
     if audience is None or audience.ad_account_id != sync.ad_account_id:
         return [Problem(_("Choose an audience, or create one."))]
@@ -203,7 +232,7 @@ def _audience_problems(sync: AudienceSync) -> list[Problem]:
     if state == Audience.State.GONE:
         sentence = _("The audience “{name}” does not exist any more. Recreate it, or choose another one.")
         return [Problem(sentence.format(name=audience.name), _recreation_page(sync), _("Recreate audience"))]
-    if recreating.unfinished(audience.pk) and state in (Audience.State.CREATING, Audience.State.FAILED):
+    if is_coming_back and state in (Audience.State.CREATING, Audience.State.FAILED):
         if state == Audience.State.CREATING:
             sentence, action = _("The deleted audience “{name}” is being created again."), _("Show progress")
         else:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from django.utils.functional import Promise
+
 OperationName = Literal["add", "remove"]
 Errand = Literal["write", "read", "token"]  # what a request is for: audiences changed, something read, tokens
 
@@ -24,6 +26,11 @@ class Quota:
     seconds: float
 
 
+# Asked with a partner's slug for one request; may wait a little, or raise RateLimited. What it returns is called when
+# the request has left.
+Keeper = Callable[[str, Errand], Callable[[], None] | None]
+
+
 class Door:
     """What every request passes right before it leaves; whoever paces requests keeps it.
 
@@ -32,16 +39,16 @@ class Door:
     """
 
     def __init__(self) -> None:
-        self._keeper: Callable[[str, Errand], None] | None = None
+        self._keeper: Keeper | None = None
 
-    def keep(self, keeper: Callable[[str, Errand], None]) -> None:
-        """Have `keeper(partner_slug, errand)` asked from now on; it may wait a little, or raise RateLimited."""
+    def keep(self, keeper: Keeper) -> None:
+        """Have `keeper` asked from now on."""
         self._keeper = keeper
 
-    def leave(self, partner_slug: str, errand: Errand) -> None:
-        """Return when the request may leave. Raises RateLimited instead of letting it out."""
-        if self._keeper is not None:
-            self._keeper(partner_slug, errand)
+    def leave(self, partner_slug: str, errand: Errand) -> Callable[[], None]:
+        """Return when the request may leave, with what to call when its bytes have. Raises RateLimited instead."""
+        gone = self._keeper(partner_slug, errand) if self._keeper is not None else None
+        return gone or (lambda: None)
 
 
 door = Door()
@@ -78,10 +85,10 @@ class AdAccountInfo:
 
 @dataclass(frozen=True)
 class AudienceInfo:
-    """An audience that users can be written to."""
+    """An audience that users can be written to, or a lookalike, which the partner fills by itself."""
 
     id: str
-    target_id: str  # what `send` writes to
+    target_id: str  # what `send` writes to; "" of a lookalike
     name: str
     status: str
     size: int | None  # None: hidden or not known yet
@@ -105,6 +112,26 @@ class AudienceDraft:
 
 
 @dataclass(frozen=True)
+class LookalikeOffer:
+    """What a partner takes that makes audiences of people who resemble those of another audience."""
+
+    name: str  # what it calls such an audience
+    countries: tuple[str, ...]  # of two letters, besides the ad account's own
+    percents: range  # of a country's people: the smallest are the most alike
+
+
+@dataclass(frozen=True)
+class LookalikeDraft:
+    """An audience of people who resemble those of another one, to be made in one request."""
+
+    name: str
+    seed_id: str
+    country: str
+    percent: int
+    began_at: datetime | None = None  # nothing older can be a trace of this draft
+
+
+@dataclass(frozen=True)
 class Receipt:
     """The partner accepted one request."""
 
@@ -115,8 +142,14 @@ class Receipt:
 class Link:
     """An outside page, such as the terms to accept."""
 
-    label: str
+    label: str | Promise
     url: str
+
+
+# Faults that every playground knows, so that a story can be told at any of them.
+OUTAGE = "outage"  # every call fails; `seconds` until it ends by itself
+DELETE_AUDIENCE = "delete_audience"  # `audience_id`
+TIME_JUMP = "clock"  # `hours`
 
 
 @dataclass(frozen=True)
@@ -127,6 +160,8 @@ class Fault:
     label: str
     meaning: str  # one sentence
     parameters: dict[str, Any] = field(default_factory=dict)  # with their defaults
+    at_once: bool = False  # done when it is asked for: nothing stays broken, nothing can be mended
+    labels: dict[str, str] = field(default_factory=dict)  # what people call the parameters
 
 
 class Playground(ABC):
@@ -143,21 +178,30 @@ class Playground(ABC):
         """Return the faults at work now. Raises PartnerError when the playground does not answer."""
 
     @abstractmethod
-    def break_it(self, fault: str, parameters: dict[str, Any]) -> None: ...
+    def break_it(self, fault: str, parameters: dict[str, Any]) -> int | None:
+        """Return the number by which this fault alone is mended; None for one that is done at once.
+
+        Raises InvalidSettings with a sentence for people where a parameter makes no sense.
+        """
 
     @abstractmethod
-    def mend(self) -> None:
-        """End every fault that can be ended."""
+    def mend(self, number: int | None = None, *, name: str = "") -> None:
+        """End the fault of this number, those of this name, or every one that can be ended. Safe to repeat."""
+
+    @abstractmethod
+    def records(self, audience_id: str) -> int | None:
+        """Return how many records the audience holds this very moment, each once; None when there is none such."""
 
     @abstractmethod
     def requests(self, since: float) -> list[dict[str, Any]]:
         """Return the requests seen since that epoch time: time, user, method, path, status, records, ads_write."""
 
     @abstractmethod
-    def consent(self, consent_url: str) -> str:
+    def consent(self, consent_url: str, person: str = "") -> str:
         """Say yes on the consent page, as a person would, and return the address the browser is sent to.
 
-        Raises PartnerError, also where that page is not the playground's: nobody says yes for a real person.
+        `person` is the partner's id of who says yes; the first who is offered if not given. Raises PartnerError, also
+        where that page is not the playground's: nobody says yes for a real person.
         """
 
 
@@ -166,9 +210,9 @@ class AudiencePartner(ABC):
 
     slug: str  # in URLs, in Connection.partner, and the template folder integrations/<slug>/
     name: str
-    tagline: str
+    tagline: str | Promise
     terms: tuple[Link, ...]
-    requirements: tuple[str, ...]
+    requirements: tuple[str | Promise, ...]
     scopes: frozenset[str]
     match_fields: tuple[str, ...] = ("email", "idfa", "gaid")
 
@@ -178,6 +222,8 @@ class AudiencePartner(ABC):
     seconds_between_reads: float = 0.0  # the same for what is only read; reads have a pace of their own
     longest_name: int  # characters, of an audience
     smallest_reported_size: int  # the partner hides the size of a smaller audience
+    lookalikes: LookalikeOffer | None = None  # with an offer, the two calls for them are there, too
+    placeholders: int = 0  # records that creating an audience puts into it and that match nobody
     refresh_before: timedelta  # refresh a token that has less than this to live
 
     @property
@@ -211,7 +257,7 @@ class AudiencePartner(ABC):
 
     @abstractmethod
     def audiences(self, access_token: str, ad_account_id: str) -> Iterator[AudienceInfo]:
-        """Yield the customer-list audiences of an ad account, newest first, reading page by page."""
+        """Yield the customer-list audiences and the lookalikes of an ad account, newest first, reading page by page."""
 
     @abstractmethod
     def audience(self, access_token: str, ad_account_id: str, audience_id: str) -> AudienceInfo:
@@ -240,6 +286,16 @@ class AudiencePartner(ABC):
         records: list[str],
     ) -> Receipt:
         """Add or remove these records in one request. Idempotent at the partner; raises PartnerError."""
+
+    # -- audiences that resemble another one: only where `lookalikes` says that they are offered
+
+    def create_lookalike(self, access_token: str, ad_account_id: str, draft: LookalikeDraft) -> str:
+        """Make the audience in one write request that leaves by the `door`; return its id."""
+        raise NotImplementedError(f"{self.name} offers no lookalikes.")
+
+    def find_lookalike(self, access_token: str, ad_account_id: str, draft: LookalikeDraft) -> str:
+        """Return the id that an earlier, unanswered `create_lookalike` left there; "" if it left none. Reads only."""
+        raise NotImplementedError(f"{self.name} offers no lookalikes.")
 
     # -- trying things out
 

@@ -10,7 +10,9 @@ delivery/recreating.py brings its users back.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -35,9 +37,12 @@ from pinsync.workspaces.models import User
 log = logging.getLogger("pinsync.audiences")
 
 LEASE = timedelta(minutes=3)  # longer than two turns and two calls, each with a refreshed token
+# What we made so recently may not be in the partner's list yet; that it is missing there says nothing.
+NEW_FOR = timedelta(minutes=15)
 TRY_FOR = timedelta(hours=13)  # as long as a user waits
 LONGEST_WAIT = 10.0  # seconds that a person waits for a turn
 BEFORE_ITS_TURN = timedelta(seconds=8)  # less than that
+Made = TypeVar("Made")
 MOST_STEPS = 5  # a partner that is not done by then never will be
 
 
@@ -170,14 +175,7 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
     )
 
     def step(live: Connection, draft: AudienceDraft) -> AudienceDraft:
-        made: list[Request] = []
-        try:
-            with in_turn(made, pace_of(live), clock, at_most=LONGEST_WAIT):
-                return partner.create_audience(live.access_token, ad_account.external_id, draft)
-        except TurnTooFar as far:
-            raise RateLimited(retry_after=timedelta(seconds=far.seconds)) from None
-        finally:
-            write_down(made)
+        return one_write(live, lambda: partner.create_audience(live.access_token, ad_account.external_id, draft), clock)
 
     try:
         if look_first:
@@ -200,6 +198,21 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
     return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
 
 
+def one_write(live: Connection, call: Callable[[], Made], clock: Callable[[], datetime]) -> Made:
+    """Return what `call` makes in its one write request, which keeps the pace and is written down.
+
+    May wait 10 s for its turn. Raises PartnerError; RateLimited, without an HTTP status, when the turn is further away.
+    """
+    made: list[Request] = []
+    try:
+        with in_turn(made, pace_of(live), clock, at_most=LONGEST_WAIT):
+            return call()
+    except TurnTooFar as far:
+        raise RateLimited(retry_after=timedelta(seconds=far.seconds)) from None
+    finally:
+        write_down(made)
+
+
 def _find(audience: Audience, draft: AudienceDraft, now: datetime) -> AudienceDraft:
     ad_account = audience.ad_account
     partner = registry.partner(ad_account.connection.partner)
@@ -211,10 +224,6 @@ def _find(audience: Audience, draft: AudienceDraft, now: datetime) -> AudienceDr
     return found
 
 
-def _has_quota(audience: Audience) -> bool:
-    return quota_of(audience.ad_account.connection.partner) is not None
-
-
 def _save(audience: Audience, draft: AudienceDraft) -> None:
     Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(
         target_id=draft.target_id, external_id=draft.id or None
@@ -222,17 +231,29 @@ def _save(audience: Audience, draft: AudienceDraft) -> None:
 
 
 def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resumed: bool) -> Audience:
-    """Say why; what was cut off and met an outage waits for the next try instead, as nobody is there to read it."""
+    """Say why, or wait for the next try."""
     log.warning("audience not created", extra={"audience": audience.pk, "outcome": problem.code})
-    if isinstance(problem, RateLimited) and not problem.http_status and _has_quota(audience):
-        # Its turn comes: upkeep takes it up shortly before, so that the next slot can be taken ahead of others.
-        wait = max((problem.retry_after or LEASE) - BEFORE_ITS_TURN, BEFORE_ITS_TURN / 4)
-        Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(lease_until=now + wait)
-        return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
-    is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
+    slug = audience.ad_account.connection.partner
+    wait = wait_for_next_try(slug, problem, audience.began_at, now, is_resumed=is_resumed)
     ours = Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING)
-    if is_resumed and is_passing and audience.began_at and audience.began_at > now - TRY_FOR:
-        ours.update(lease_until=now + max(problem.retry_after or LEASE, LEASE))
+    if wait is not None:
+        ours.update(lease_until=now + wait)
     else:
         ours.update(state=Audience.State.FAILED, failure=problem.code, lease_until=None)
     return Audience.objects.select_related("ad_account__connection").get(pk=audience.pk)
+
+
+def wait_for_next_try(
+    partner_slug: str, problem: PartnerError, began_at: datetime | None, now: datetime, *, is_resumed: bool
+) -> timedelta | None:
+    """Return how long to wait until upkeep takes a creation up again; None when it failed and a person is told why.
+
+    What was cut off and met an outage waits for the next try, as nobody is there to read it.
+    """
+    if isinstance(problem, RateLimited) and not problem.http_status and quota_of(partner_slug) is not None:
+        # Its turn comes: upkeep takes it up shortly before, so that the next slot can be taken ahead of others.
+        return max((problem.retry_after or LEASE) - BEFORE_ITS_TURN, BEFORE_ITS_TURN / 4)
+    is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
+    if is_resumed and is_passing and began_at and began_at > now - TRY_FOR:
+        return max(problem.retry_after or LEASE, LEASE)
+    return None

@@ -7,7 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from integrations.contract import AdAccountInfo
+from integrations import lookalikes
+from integrations.contract import AdAccountInfo, LookalikeOffer
+from integrations.models import Audience
 
 
 class TermsForm(forms.Form):
@@ -56,3 +58,22 @@ class AdAccountsForm(forms.Form):
             for info in self.infos
             if wanted in f"{info.name} {info.id} {info.country}".casefold() or info.id in chosen
         ]
+
+
+class LookalikeForm(forms.Form):
+    """What an audience that resembles another one is called, and how large it is."""
+
+    name = forms.CharField(label=_("Name"), max_length=300)
+    country = forms.ChoiceField(label=_("Country"), help_text=_("Its people are compared with those of the audience."))
+    percent = forms.TypedChoiceField(
+        label=_("Share of the country's people"),
+        coerce=int,
+        help_text=_("A small share is the most alike, a large one reaches more people."),
+    )
+
+    def __init__(self, *args: Any, seed: Audience, offer: LookalikeOffer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        country, percent = self.fields["country"], self.fields["percent"]
+        if isinstance(country, forms.ChoiceField) and isinstance(percent, forms.ChoiceField):
+            country.choices = [(code, code) for code in lookalikes.countries(seed)]
+            percent.choices = [(share, f"{share} %") for share in offer.percents]

@@ -4,7 +4,7 @@ from django.utils.translation import gettext as _
 
 from integrations.contract import AudiencePartner
 from integrations.errors import RateLimited
-from integrations.templatetags.durations import duration
+from pinsync.workspaces.templatetags.ui import duration
 
 
 def limit_sentence(partner: AudiencePartner, problem: RateLimited) -> str:

@@ -6,26 +6,22 @@ open, the oldest from the first row of every lane, requests from the index by ti
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from django.db import connection as database
 from django.db.models import Count, Max, Min, Q, Sum
 from django_q.models import OrmQ
 
 from integrations import registry
+from integrations.backlog import oldest_by_connection, pending_by_connection
 from integrations.contract import Quota
 from integrations.delivery import forecast, rationing
 from integrations.delivery.clock import read_clock
 from integrations.literal import Literal
 from integrations.models import (
-    AdAccount,
-    Arrival,
     Attempt,
-    Audience,
     Batch,
     Connection,
     Heartbeat,
-    Operation,
     Pace,
     SyncReason,
     SyncTotals,
@@ -136,7 +132,7 @@ def batches_by_state() -> dict[str, int]:
 
 def oldest_pending(now: datetime) -> float | None:
     """Return for how many seconds the user who has waited longest has; None when nobody waits."""
-    return _seconds_since(min(_oldest_by_connection().values(), default=None), now)
+    return _seconds_since(min(oldest_by_connection().values(), default=None), now)
 
 
 def paces(now: datetime) -> list[PaceNow]:
@@ -198,7 +194,7 @@ def apps(now: datetime) -> list[AppNow]:
 def connections(now: datetime) -> list[ConnectionNow]:
     """Return the connections that something waits for, and those that are connected, broken or paused."""
     pending = pending_by_connection()
-    oldest = _oldest_by_connection()
+    oldest = oldest_by_connection()
     open_batches = dict(
         Batch.objects.filter(settled_at=None, state__in=Batch.OPEN)
         .order_by()
@@ -258,53 +254,6 @@ def errored_by_reason() -> dict[str, int]:
     """Return how many users are errored now, by code; they wait for Retry."""
     rows = SyncReason.objects.filter(reason__in=ERRORS, users__gt=0).order_by()
     return dict(rows.values_list("reason").annotate(number=Sum("users")).order_by("reason"))
-
-
-def pending_by_connection() -> dict[int, int]:
-    """Return how many users are pending for each connection, where there are any."""
-    rows = SyncTotals.objects.filter(pending__gt=0, sync__audience__isnull=False).order_by()
-    return dict(rows.values_list("sync__audience__ad_account__connection").annotate(users=Sum("pending")))
-
-
-# The first row of every lane, found by skipping through the index of the waiting table.
-_OLDEST_ARRIVALS = f"""
-WITH RECURSIVE waiting(id) AS (
-    SELECT min(audience_id) FROM {Arrival._meta.db_table}
-    UNION ALL
-    SELECT (SELECT min(a.audience_id) FROM {Arrival._meta.db_table} a WHERE a.audience_id > waiting.id)
-    FROM waiting WHERE waiting.id IS NOT NULL
-)
-SELECT t.connection_id, (
-    SELECT a.entered_at FROM {Arrival._meta.db_table} a
-    WHERE a.audience_id = waiting.id AND a.operation = %s ORDER BY a.id LIMIT 1
-)
-FROM waiting
-JOIN {Audience._meta.db_table} u ON u.id = waiting.id
-JOIN {AdAccount._meta.db_table} t ON t.id = u.ad_account_id
-"""
-
-
-def _oldest_by_connection() -> dict[int, datetime]:
-    """Return when the user entered who has waited longest for each connection."""
-    open_ = Batch.objects.filter(settled_at=None, state__in=Batch.OPEN, is_correction=False).order_by()
-    found: dict[int, datetime] = dict(
-        open_.values_list("audience__ad_account__connection").annotate(oldest=Min("oldest_entered_at"))
-    )
-    with database.cursor() as cursor:
-        for operation in Operation.values:
-            cursor.execute(_OLDEST_ARRIVALS, [operation])
-            for connection_id, value in cursor.fetchall():
-                moment = _moment(value)
-                if moment is not None:
-                    found[connection_id] = min(moment, found.get(connection_id, moment))
-    return found
-
-
-def _moment(value: datetime | str | None) -> datetime | None:
-    """Return a moment of a raw query; SQLite gives it as text."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def _seconds_since(moment: datetime | None, now: datetime) -> float | None:

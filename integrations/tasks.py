@@ -3,19 +3,18 @@
 import logging
 import random
 import time
-from typing import Any
 
 from django.utils import timezone
 
 from integrations import audiences, retrying, telling, upkeep
 from integrations.delivery import correcting, giving_up, sending, tidying, worker
 from integrations.delivery.clock import database_clock
-from integrations.delivery.retrying import Errored
 from integrations.errors import PartnerError
 from integrations.models import AdAccount
 
 log = logging.getLogger("pinsync.audiences")
 
+RETRY_SECONDS = 10.0  # then others take their turn
 DELIVER_SECONDS = 20.0  # less than the queue's timeout of 60 s by more than the longest request
 
 
@@ -24,7 +23,7 @@ def deliver() -> None:
     began = time.monotonic()
     # Of different length, or those that a tick began together would pause together.
     seconds = DELIVER_SECONDS * random.uniform(0.6, 1)
-    sending.drain(seconds=seconds, stop=worker.stopping.is_set)
+    sending.drain(seconds=seconds, stop=worker.stopping)
     if time.monotonic() - began >= seconds:
         worker.ring_all()
 
@@ -39,7 +38,12 @@ def tick() -> None:
 
 
 def keep() -> None:
-    """What every tick does for connections: fresh tokens, told people, finished creations, young copies."""
+    """What every tick does for connections: fresh tokens, told people, finished creations, young copies.
+
+    Before that it rings for retries that were left lying: no partner that hangs delays it.
+    """
+    retrying.take_up(timezone.now())
+    retrying.forget(timezone.now())
     upkeep.keep(timezone.now())
 
 
@@ -57,9 +61,10 @@ def tell_of_breaks() -> None:
     telling.tell_of_breaks(timezone.now())
 
 
-def retry(chosen: dict[str, Any], after: int) -> None:
-    """Retry errored users, some thousands a time; rings again while there are more."""
-    retrying.go_on(Errored(**chosen), after, timezone.now())
+def retry(pk: int) -> None:
+    """Retry errored users for a while; rings again while there are more."""
+    if retrying.go_on(pk, timezone.now(), seconds=RETRY_SECONDS):
+        retrying.ring(pk)
 
 
 def net() -> None:

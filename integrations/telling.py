@@ -1,4 +1,4 @@
-"""One e-mail for each time a connection breaks."""
+"""One e-mail for each time a connection breaks, to whom it concerns and who wants it."""
 
 import logging
 import smtplib
@@ -8,12 +8,14 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 
 from integrations import registry, usage
 from integrations.errors import Told, codes_told_by
 from integrations.models import Connection
 from integrations.reasons import reason
-from pinsync.workspaces.models import Member, Role
+from pinsync.workspaces.models import Letters, Member, Role, User
+from pinsync.workspaces.preferences import language_of
 
 log = logging.getLogger("pinsync.connections")
 
@@ -40,13 +42,17 @@ def tell_of_breaks(now: datetime) -> int:
     return told
 
 
-def recipients(connection: Connection) -> list[str]:
-    """Return the address of the person who connected or, if they left the workspace, those of its Admins."""
+def recipients(connection: Connection) -> list[User]:
+    """Return the person who connected or, if they left the workspace or want no letters, its Admins.
+
+    Whoever asked for every letter gets this one too; whoever wants none gets none.
+    """
     members = Member.objects.filter(workspace=connection.workspace_id, user__is_active=True)
-    chosen = members.filter(user=connection.connected_by_id) if connection.connected_by_id else members.none()
-    if not chosen.exists():
-        chosen = members.filter(role=Role.ADMIN)
-    return list(chosen.order_by("pk").values_list("user__email", flat=True))
+    willing = list(members.exclude(letters=Letters.NONE).select_related("user").order_by("pk"))
+    concerned = [member for member in willing if member.user_id == connection.connected_by_id]
+    if not concerned:
+        concerned = [member for member in willing if member.role == Role.ADMIN]
+    return [member.user for member in willing if member in concerned or member.letters == Letters.ALL]
 
 
 def _mail(connection: Connection) -> None:
@@ -57,11 +63,13 @@ def _mail(connection: Connection) -> None:
     context = {
         "connection": connection,
         "partner": name,
-        "reason": reason(connection.broken_code, name),
         "canvases": [found for found in usage.of(connection) if found.active],
         "url": f"{settings.BASE_URL}{path}",
     }
-    subject = render_to_string("integrations/mail/broken_subject.txt", context).strip()
-    body = render_to_string("integrations/mail/broken.txt", context)
-    for address in recipients(connection):  # one mail each: nobody learns another's address
-        send_mail(subject, body, None, [address])
+    settings_path = reverse("workspaces:notifications", kwargs={"workspace": connection.workspace.slug})
+    context["settings_url"] = f"{settings.BASE_URL}{settings_path}"
+    for person in recipients(connection):  # one mail each: nobody learns another's address
+        with translation.override(language_of(person) or settings.LANGUAGE_CODE):
+            context["reason"] = reason(connection.broken_code, name)
+            subject = render_to_string("integrations/mail/broken_subject.txt", context).strip()
+            send_mail(subject, render_to_string("integrations/mail/broken.txt", context), None, [person.email])

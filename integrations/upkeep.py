@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 
-from integrations import ad_accounts, audiences, consenting, creating, telling, tokens
+from integrations import ad_accounts, audiences, consenting, creating, lookalikes, telling, tokens
 from integrations.delivery import recreating
 from integrations.delivery.reading import in_background
 from integrations.errors import PartnerError
@@ -49,6 +49,8 @@ def _due(now: datetime) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "token not refreshed", partial(tokens.refresh, connection, now)
     for audience in creating.cut_off(now):
         yield "creation not resumed", partial(creating.resume, audience, now)
+    for lookalike in lookalikes.cut_off(now):
+        yield "creation not resumed", partial(lookalikes.resume, lookalike, now)
     for portion in recreating.portions(now):
         yield "users not sent again", portion
     for connection in ad_accounts.take_lost(now):

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from pinsync.ids import row_id
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.admin import ReadOnlyAdmin
 from pinsync.workspaces.models import User
 
 MOST_ROWS = 1_000  # that a list leads to; who looks for an older one searches for it
-LARGEST = 2**63 - 1
 PERSON = "person"  # a name in `finds` that stands for no column
 
 
@@ -72,8 +72,8 @@ class HistoryAdmin(ReadOnlyAdmin):
     def condition(self, field: str, value: str) -> Q:
         """Return what a searched word asks for; nothing is found by a text where a number is asked."""
         if field == "pk" or field.endswith(("_id", "__pk")):
-            is_id = value.isascii() and value.isdigit() and int(value) <= LARGEST
-            return Q(**{field: int(value)}) if is_id else Q(pk__in=())
+            id = row_id(value)
+            return Q(pk__in=()) if id is None else Q(**{field: id})
         return Q(**{field: value})
 
 

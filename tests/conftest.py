@@ -1,12 +1,30 @@
 """What holds for every test."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 
 LARGE = 256 * 1024  # bytes of a table from which TRUNCATE is quicker, and the next test had better find it small
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_slow_on_purpose() -> Iterator[None]:
+    """Do without what is made to be slow, or to be done once in the life of a process, and is done in every test here.
+
+    A password's hash takes half a second. Every test's first request makes the middleware anew, and WhiteNoise would
+    open every static file; like this it looks for the one that is asked for. Processes of their own, as in tests that
+    start some, have neither.
+    """
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        WHITENOISE_AUTOREFRESH=True,
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +70,26 @@ def _deletes(style: Any, tables: list[str], **kwargs: object) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take long: one that begins last would hold up the end of the run alone."""
-    items.sort(key=_takes_long, reverse=True)
+    """Begin with the tests that take long: one that begins last would hold up the end of the run alone.
+
+    They mostly wait. Of several processes that run tests, which get equal runs of the list to begin with, half begin
+    with those and the others with the many that compute, so that the machine always has something to do and nobody
+    has to wait for all others.
+    """
+    long, short = [], []
+    for item in items:
+        (long if _takes_long(item) else short).append(item)
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share, waiting = len(items) // processes, max(processes // 2, 1)
+    if len(long) > share:
+        waiting = 1  # hardly any others were chosen
+    items.clear()
+    for n in range(waiting):
+        begun = long[n::waiting]
+        computing = 2 * share - len(begun)  # its own, and the share of the one that begins with them
+        items += begun + short[:computing]
+        del short[:computing]
+    items += short
 
 
 def _takes_long(item: pytest.Item) -> bool:

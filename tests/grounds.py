@@ -42,9 +42,10 @@ def databases_left() -> list[str]:
     """Return throw-away databases beside the test's."""
     if connection.vendor != "postgresql":
         return []
+    beginning = f"{str(connection.settings_dict['NAME'])[:40]}_"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND datname <> current_database()",
-            [f"{str(connection.settings_dict['NAME'])[:40]}_"],
+        cursor.execute(  # eight characters: a run of the tests in several processes may have left some that end in _gw0
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND length(datname) = length(%s) + 8",
+            [beginning, beginning],
         )
         return [name for (name,) in cursor.fetchall()]

@@ -80,7 +80,12 @@ def deliver(now: datetime | None = None, *, rounds: int = 200, before_each: Call
         progress = False
         for lane in due_lanes(now=moment, flushed_at=moment, full=full):
             found = claiming.claim(
-                lane.audience_id, lane.operation, limits=limits_of(lane.partner), fresh=lane.fresh, now=moment
+                lane.audience_id,
+                lane.operation,
+                limits=limits_of(lane.partner),
+                fresh=lane.fresh,
+                now=moment,
+                first_id=lane.first_id,
             )
             if found is not None:
                 if before_each is not None:

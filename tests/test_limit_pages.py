@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from canvas import launching
+from canvas import launching, previewing
 from canvas.models import Canvas
 from integrations.delivery import forecast, pacing, rationing, reading
 from integrations.models import AppPace, AppRead, Audience, Pace
@@ -80,7 +80,7 @@ def test_a_429_that_says_nothing_is_shown_with_the_next_try(canvas, sync, worksp
     deliver()
     found = pages(canvas)
     for name in ("card", "step"):
-        assert re.search(r"Rate Limited, next request in [1-5] seconds?", read(web, found[name]))
+        assert re.search(r"Rate Limited, next request in [1-5] s", read(web, found[name]))
     Pace.objects.update(blocked_until=0)
     assert "Rate Limited Pinterest asked for fewer requests: 2.0 times slower" in read(web, found["partner"])
     assert "2.0 times slower" in read(web, found["staff"])
@@ -102,7 +102,7 @@ def test_every_page_says_when_the_last_user_is_sent(trial, canvas, sync, workspa
         text = read(web, path)
         assert "Trial access: 1,000 calls a day for the whole app." in text, name
         if name == "staff":
-            assert re.search(r"Pinterest Trial access: .* one every 108 s in (2\d|30) s 3 in 4 min 180 ", text), text
+            assert re.search(r"Pinterest Trial access: .* one every 108.1 s in (2\d|30) s 3 in 4 min 180 ", text), text
         else:  # 30 s, and two more requests of 108 s
             assert re.search(r"3 requests wait; the last of these users is sent in about 4 min \(", text), (name, text)
 
@@ -127,14 +127,14 @@ def test_a_launch_is_previewed_at_the_pace_in_force_and_behind_whom_it_waits(
     let_in(busy, people(workspace, 35))
     draft = Canvas.objects.create(workspace=workspace, name="Spring")
     add(draft, "audience_sync", audience=audience_named("Spring", ad_account, sandbox.world))
-    (found,) = launching.preview(draft, timezone.now()).forecasts
+    (found,) = previewing.preview(draft, timezone.now()).forecasts
     assert (found.requests, round(found.seconds)) == (4, 324)
     assert (found.outlook.requests, round(found.outlook.seconds)) == (4, 757)  # the other's four take turns with them
     text = read(web, f"/w/shop/canvas/{draft.pk}/preview/")
-    assert "“Audience Sync”: 35 can be sent, in 4 requests, 6 minutes at the partner's limit." in text
+    assert "“Audience Sync”: 35 can be sent, in 4 requests, 5 min at the partner's limit." in text
     assert "With what waits already: Trial access: 1,000 calls a day for the whole app. 4 requests wait;" in text
     settings.PINTEREST_ACCESS = "standard"
-    (found,) = launching.preview(draft, timezone.now()).forecasts
+    (found,) = previewing.preview(draft, timezone.now()).forecasts
     assert (found.outlook, round(found.seconds, 1)) == (None, 0.5)
 
 

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from environment import PYTHON, RUNTIME, check_python, inherited, prepare
-from foreground import ROOT, Asked, Failed, Foreground, stop_group, tell
+from foreground import ROOT, Asked, Failed, Foreground, main_of, tell
 
 sys.path.insert(0, str(ROOT))
 from pinsync.demo import EMAIL, PASSWORD  # two constants; needs no package
@@ -20,8 +20,6 @@ SERVE = Path(__file__).with_name("serve.py")
 FILL = Path(__file__).with_name("fill.py")
 PORTS = (("PORT", 8000, "web"), ("SANDBOX_PORT", 8100, "sandbox"))
 START_SECONDS = 60
-# More than the processes are given (serve.py), less than the ten seconds we promise.
-STOP_SECONDS = 9.5
 
 
 def check_ports() -> dict[str, int]:
@@ -75,7 +73,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def run(foreground: Foreground) -> None:
+def serve(foreground: Foreground) -> None:
     """Start everything and stay until one of the processes ends. Raises Failed or Asked."""
     check_python()
     ports = check_ports()
@@ -116,21 +114,14 @@ def run(foreground: Foreground) -> None:
         foreground.pause(0.2)
 
 
-def main() -> int:
-    foreground = Foreground()
+def run(foreground: Foreground) -> int:
+    """Return 0 when somebody stopped it. Raises Failed."""
     try:
-        run(foreground)
-    except Failed as problem:
-        tell(str(problem))
-        return 1
+        serve(foreground)
     except Asked as asked:
         tell(f"Pinsync stops ({signal.Signals(asked.signum).name}).")
-        return 0
-    finally:
-        if foreground.serving:
-            stop_group(foreground.serving, STOP_SECONDS)
-    return 1
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(run))

@@ -15,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GRACE_SECONDS = 1.5  # for a command that should end at once
+# For what serves: more than its processes are given (serve.py), less than the ten seconds we promise.
+STOP_SECONDS = 9.5
 LINES_SHOWN = 25
 
 
@@ -87,6 +89,21 @@ class Foreground:
         finally:
             stop_group(process, GRACE_SECONDS)
         return process.returncode
+
+
+def main_of(work: Callable[[Foreground], int]) -> int:
+    """Do what a person started, and return the exit code: that of `work`, or one that says why it ended before."""
+    foreground = Foreground()
+    try:
+        return work(foreground)
+    except Failed as problem:
+        tell(str(problem))
+        return 1
+    except Asked as asked:
+        return 128 + asked.signum
+    finally:
+        if foreground.serving:
+            stop_group(foreground.serving, STOP_SECONDS)
 
 
 def _start(command: Sequence[str | Path], env: Mapping[str, str], stdout: object) -> "subprocess.Popen[bytes]":

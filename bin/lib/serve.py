@@ -20,7 +20,7 @@ from honcho.printer import Printer
 from honcho.process import Popen, Process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# More than the worker takes to kill what does not stop (7 s), less than bin/demo waits for us (demo.py).
+# More than the worker takes to kill what does not stop (7 s), less than bin/demo waits for us (foreground.py).
 KILL_AFTER_SECONDS = 8
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
-from foreground import ROOT, Asked, Failed, Foreground
+from foreground import ROOT, Foreground, main_of
 
 PROCESSES = "2"  # each with a test database of its own; many tests wait for a pace or a process
 
@@ -15,6 +15,7 @@ KEPT = (
     "PINSYNC_TEST_DATA",
     "PINSYNC_PINTEREST_OPENAPI",
     "PINSYNC_TEST_GIVE_UP_SECONDS",
+    "PINSYNC_TEST_BROWSER",
 )
 OURS = (
     "DEBUG",
@@ -43,18 +44,20 @@ def settings_of_tests() -> dict[str, str]:
     env.setdefault("PINSYNC_DATA_DIR", str(ROOT / "var" / "test"))
     env["DJANGO_SETTINGS_MODULE"] = "pinsync.settings"
     env["DEBUG"] = "true"
+    # Compiled once: every process of the tests, and hundreds that they start, would compile all of it again.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     return env
 
 
+def make_ready(foreground: Foreground) -> int:
+    check_python()
+    prepare(foreground, DEVELOPMENT)
+    return 0
+
+
 def main() -> None:
-    foreground = Foreground()
-    try:
-        check_python()
-        prepare(foreground, DEVELOPMENT)
-    except Failed as problem:
-        sys.exit(str(problem))
-    except Asked as asked:
-        sys.exit(128 + asked.signum)
+    if code := main_of(make_ready):
+        sys.exit(code)
     os.chdir(ROOT)
     # In our place: signals and the exit code are pytest's own. Tests that are named run one after the other, so that
     # pytest says what is wrong with a name. Who is done takes over from who is not: the slow ones come first.

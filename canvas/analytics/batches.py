@@ -1,5 +1,6 @@
 """One batch: when, how large, each request that was made for it, and where its users came from or went."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from canvas.analytics.places import Place, read_place
@@ -11,7 +12,7 @@ from integrations.models import Attempt, Batch, Delivery
 from integrations.reasons import Reason, reason
 from pinsync.workspaces.models import Workspace
 
-ATTEMPTS = 100  # the latest; 13 hours of retries make fewer
+ATTEMPTS = 500  # the latest, of one batch or of a page of them; 13 hours of retries make about a hundred
 GENERATIONS = 40  # a batch of 1,900 is split eleven times before one user stands alone
 CHILDREN = 100
 
@@ -48,18 +49,32 @@ def page_of(batch: Batch, after: str = "") -> BatchPage:
     partner = batch.audience.ad_account.connection.partner
     called = registry.name_of(partner)
     users = _users(batch, partner, after)
-    attempts = Attempt.objects.filter(batch=batch).order_by("-pk")[:ATTEMPTS]
     return BatchPage(
         batch=batch,
-        reason=reason(batch.reason, called) if batch.reason and batch.state != Batch.State.ACCEPTED else None,
-        attempts=[
-            AttemptLine(each, None if each.outcome == "accepted" else reason(each.outcome, called)) for each in attempts
-        ],
+        reason=why(batch, called),
+        attempts=attempts_of([batch.pk], partner).get(batch.pk, []),
         ancestors=_ancestors(batch),
         children=list(batch.children.order_by("pk")[:CHILDREN]),
         users=users,
         steps=steps_of_syncs({line.sync_id for line in users.lines if line.sync_id}),
     )
+
+
+def why(batch: Batch, called: str) -> Reason | None:
+    """Return why the last attempt failed; None of a batch that was accepted, or never refused."""
+    return reason(batch.reason, called) if batch.reason and batch.state != Batch.State.ACCEPTED else None
+
+
+def attempts_of(batches: Collection[int], partner: str) -> dict[int, list[AttemptLine]]:
+    """Return the latest requests that were made for these batches, by batch, newest first."""
+    found: dict[int, list[AttemptLine]] = {}
+    if not batches:
+        return found
+    called = registry.name_of(partner)
+    for each in Attempt.objects.filter(batch__in=batches).order_by("-pk")[:ATTEMPTS]:
+        outcome = None if each.outcome == "accepted" else reason(each.outcome, called)
+        found.setdefault(each.batch_id or 0, []).append(AttemptLine(each, outcome))
+    return found
 
 
 def steps_of_syncs(ids: set[int]) -> dict[int, Step]:

@@ -4,11 +4,15 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
 from canvas.analytics.figures import METRICS, StepFigures, figures_of
-from canvas.analytics.history import minutes
-from canvas.models import Canvas
+from canvas.analytics.history import Bucket, History, minutes
+from canvas.models import Canvas, Step
 from integrations.models import SyncMinute
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
@@ -32,12 +36,33 @@ def figures_json(canvas: Canvas, now: datetime) -> dict[str, Any]:
 
 def figures_csv(canvas: Canvas) -> Iterator[str]:
     """Yield the table's lines: a heading in people's words, one line a step, blank where a kind has no such figure."""
-    rows = [["Step ID", "Position", "Step", "Kind", *(str(label) for label in METRICS.values()), "Waiting"]]
+    labels = [str(label) for label in METRICS.values()]
+    rows = [[_("Step ID"), _("Position"), _("Step"), _("Kind"), *labels, pgettext("users in a delay", "Waiting")]]
     for found in figures_of(canvas):
         step = found.step
         values = ["" if figure is None else str(figure.value) for figure in found.columns]
         rows.append([str(step.pk), str(step.position), step.name, step.kind, *values])
     return csv_lines(rows)
+
+
+def history_json(step: Step, found: History) -> dict[str, Any]:
+    """Return what a step's chart shows: each unit of time, and how many were pending at its end."""
+    return {
+        "canvas": {"id": step.canvas_id, "name": step.canvas.name},
+        "step": {"id": step.pk, "name": step.name},
+        "from": found.range.began.isoformat(),
+        "to": found.range.ended.isoformat(),
+        "seconds_each": found.range.seconds,
+        "pending_before": found.pending_before,
+        "rows": [{"from": bucket.at.isoformat(), **_counts(bucket)} for bucket in found.buckets],
+    }
+
+
+def history_csv(found: History) -> Iterator[str]:
+    """Return the lines of what a step's chart shows. The heading is translated here: a stream outlives the language."""
+    heading = [_("From"), *(str(METRICS[key]) for key in MINUTE_FIGURES), _("Pending at the end")]
+    rows = ([bucket.at.isoformat(), *map(str, _counts(bucket).values())] for bucket in found.buckets)
+    return csv_lines(chain([heading], rows))
 
 
 def minutes_json(canvas: Canvas) -> Iterator[str]:
@@ -51,14 +76,14 @@ def minutes_json(canvas: Canvas) -> Iterator[str]:
 
 
 def minutes_csv(canvas: Canvas) -> Iterator[str]:
-    """Yield the lines of all minutes; the last column is by how much the number of pending users changed."""
-    heading = ["Step ID", "Step", "Minute", *(str(METRICS[key]) for key in MINUTE_FIGURES), "Pending, change"]
+    """Return the lines of all minutes; the last column is by how much the number of pending users changed."""
+    labels = [str(METRICS[key]) for key in MINUTE_FIGURES]
+    heading = [_("Step ID"), _("Step"), _("Minute"), *labels, _("Pending, change")]
     lines = (
         [str(step_id), name, row.minute.isoformat(), *(str(value) for value in _changes(row).values())]
         for step_id, name, row in minutes(canvas)
     )
-    yield from csv_lines([heading])
-    yield from csv_lines(lines)
+    return csv_lines(chain([heading], lines))
 
 
 def csv_lines(rows: Iterable[list[str]]) -> Iterator[str]:
@@ -75,6 +100,10 @@ def _plain(cell: str) -> str:
 
 def _changes(row: SyncMinute) -> dict[str, int]:
     return {**{key: getattr(row, key) for key in MINUTE_FIGURES}, "pending_change": row.pending}
+
+
+def _counts(bucket: Bucket) -> dict[str, int]:
+    return {key: getattr(bucket, key) for key in (*MINUTE_FIGURES, "pending")}
 
 
 def _step(found: StepFigures) -> dict[str, Any]:

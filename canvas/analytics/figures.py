@@ -23,10 +23,23 @@ METRICS: dict[str, str | Promise] = {
     "errored": _("Users Errored"),
     "exited": _("Exited Canvas"),
 }
+# What each counts, for those who ask.
+MEANINGS: dict[str, str | Promise] = {
+    "entered": _("Entries into this step. A user who enters again is counted again."),
+    "proceeded": _("Entries that moved on. After the last step everybody moves on by themselves."),
+    "synced": _("Accepted by the partner. Accepted is not matched: the partner does not say whom it recognised."),
+    "not_synced": _("Not sent: no usable value in the chosen fields, or another reason known before sending."),
+    "pending": _("Waiting for their request, in one that is under way, or between two attempts."),
+    "errored": _("Given up after about 13 hours of attempts, or refused by the partner one by one."),
+    "exited": _("Left the Canvas because this was its last step."),
+    "waiting": _("Held by this step until their time has come."),
+}
 WAITING = pgettext_lazy("users in a delay", "Waiting")
 SYNC_ONLY = ("synced", "not_synced", "pending", "errored")
-PARTS = ("synced", "pending", "not_synced", "errored")  # of Entered, in the order of the bar
+PARTS = ("synced", "not_synced", "pending", "errored")  # of Entered, in the order of the bar
 BAR = 1000  # width of the bar in its own units
+THIN = 6  # of it, so that a part with anybody in it can be seen
+TENTHS = 1000  # of a percent in a whole
 
 
 @dataclass(frozen=True)
@@ -52,16 +65,30 @@ class Figure:
     value: int
     state: str
 
+    @property
+    def meaning(self) -> str | Promise:
+        return MEANINGS[self.key]
+
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the bar: where it begins and how wide it is, in its own units."""
+    """A part of the bar: where it begins and how wide it is, in its own units, and its share of the whole."""
 
     key: str
     label: str | Promise
     value: int
     x: int
     width: int
+    share: float  # in percent, to a tenth; of all parts together they are 100
+
+    @property
+    def meaning(self) -> str | Promise:
+        return MEANINGS[self.key]
+
+    @property
+    def is_trace(self) -> bool:
+        """Return whether there is somebody, but too few for a tenth of a percent."""
+        return bool(self.value) and not self.share
 
 
 @dataclass(frozen=True)
@@ -100,15 +127,13 @@ class StepFigures:
         """Return Entered as one bar of its four parts; a part that has anybody can be seen."""
         if self.step.sync is None or not self.metrics.entered:
             return []
-        parts = []
-        seen = before = 0
-        for key in PARTS:
-            value = getattr(self.metrics, key)
-            seen += value
-            end = max(seen * BAR // self.metrics.entered, before + (6 if value else 0))
-            parts.append(Part(key, METRICS[key], value, before, end - before))
-            before = end
-        return parts
+        values = {key: getattr(self.metrics, key) for key in PARTS}
+        widths = _widths(list(values.values()))
+        shares = _portions(list(values.values()), TENTHS)
+        return [
+            Part(key, METRICS[key], value, sum(widths[:place]), widths[place], shares[place] / 10)
+            for place, (key, value) in enumerate(values.items())
+        ]
 
     @property
     def legend(self) -> list[tuple[str, str | Promise]]:
@@ -119,6 +144,27 @@ class StepFigures:
         """Return the figures that this kind of step has, by the names that programs use."""
         keys = {figure.key for figure in self.shown}
         return {key: value for key, value in asdict(self.metrics).items() if key in keys}
+
+
+def _portions(values: list[int], whole: int) -> list[int]:
+    """Divide a whole in the proportion of these values; what rounding leaves over goes where most was lost."""
+    total = sum(values)
+    found = [value * whole // total for value in values]
+    by_loss = sorted(range(len(values)), key=lambda place: values[place] * whole % total, reverse=True)
+    for place in by_loss[: whole - sum(found)]:
+        found[place] += 1
+    return found
+
+
+def _widths(values: list[int]) -> list[int]:
+    """Divide the bar so that everybody can be seen: thin parts take what they lack from the widest."""
+    widths = _portions(values, BAR)
+    for place, value in enumerate(values):
+        lacks = THIN - widths[place]
+        if value and lacks > 0:
+            widths[place] += lacks
+            widths[widths.index(max(widths))] -= lacks
+    return widths
 
 
 def metrics(step: Step) -> Metrics:

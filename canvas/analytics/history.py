@@ -1,29 +1,17 @@
-"""A sync's figures over time, from the minutes that delivery writes down, as numbers and as a drawing."""
+"""A sync's figures over time, from the minutes and hours that delivery writes down."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Max, Min, Subquery, Sum
-from django.db.models.functions import TruncDay, TruncHour, TruncMinute
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.db import connection
+from django.db.models import F, Min
 
-from canvas.analytics.figures import METRICS
+from canvas.analytics.periods import CHOSEN, HOUR, MONDAY, Choice, Range, range_of
 from canvas.models import Canvas
-from integrations.models import AudienceSync, SyncMinute, SyncTotals
+from integrations.models import AudienceSync, SyncHour, SyncMinute, SyncTotals
 
-PERIODS: dict[str, tuple[str | Promise, timedelta | None]] = {
-    "hour": (_("Last hour"), timedelta(hours=1)),
-    "day": (_("Last 24 hours"), timedelta(days=1)),
-    "week": (_("Last 7 days"), timedelta(days=7)),
-    "all": (_("All time"), None),
-}
-DRAWN = ("entered", "synced", "pending", "errored")
-FIGURES = ("entered", "synced", "not_synced", "pending", "errored")
-WIDTH, HEIGHT = 1000, 240  # of the drawing, in its own units
-FEWEST = timedelta(minutes=10)  # a chart is at least this long
-ROWS = 60  # of the table beside the chart
+FIGURES = ("entered", "synced", "not_synced", "errored", "pending")
 
 
 @dataclass(frozen=True)
@@ -31,76 +19,59 @@ class Bucket:
     """What happened in one stretch of time; `pending` is how many were pending at its end."""
 
     at: datetime
-    entered: int
-    synced: int
-    not_synced: int
-    errored: int
-    pending: int
+    entered: int = 0
+    synced: int = 0
+    not_synced: int = 0
+    errored: int = 0
+    pending: int = 0
 
-
-@dataclass(frozen=True)
-class Line:
-    """One drawn figure: its name, and its points as an SVG polyline has them."""
-
-    key: str
-    label: str | Promise
-    points: str
+    @property
+    def is_quiet(self) -> bool:
+        return not (self.entered or self.synced or self.not_synced or self.errored)
 
 
 @dataclass(frozen=True)
 class History:
-    """A period of a sync: entered, synced and errored are counted from its beginning, pending is the level."""
+    """A range of a sync's time in buckets, oldest first, without a gap; `pending_before` waited when it began."""
 
-    period: str
-    began: datetime
-    ended: datetime
-    step: timedelta
+    range: Range
     buckets: list[Bucket]
-    lines: list[Line] = field(default_factory=list)
-    highest: int = 0
-    lowest: int = 0
+    pending_before: int
 
     @property
-    def middle(self) -> datetime:
-        return self.began + (self.ended - self.began) / 2
+    def is_empty(self) -> bool:
+        """Return whether nothing happened, and nobody waited."""
+        return not self.pending_before and all(each.is_quiet and not each.pending for each in self.buckets)
 
     @property
-    def newest_first(self) -> list[Bucket]:
-        return self.buckets[: -ROWS - 1 : -1]
-
-    @property
-    def zero(self) -> int:
-        """Return where zero lies in the drawing."""
-        return _y(0, self.lowest, self.highest)
+    def newest_first(self) -> list[tuple[Bucket, dict[str, str]]]:
+        """Return the buckets, and how an address asks for whoever entered in each."""
+        return [
+            (bucket, Choice(CHOSEN, bucket.at, bucket.at + self.range.unit).query) for bucket in reversed(self.buckets)
+        ]
 
 
-def history(sync: AudienceSync, period: str, now: datetime) -> History:
-    """Return a period's figures; an unknown period is all time. One bucket is a minute, an hour or a day."""
-    period = period if period in PERIODS else "all"
-    length = PERIODS[period][1]
-    first = now - length if length else _first(sync, now)
-    span = max(now - first, FEWEST)
-    unit, step = _unit(span)
-    began = now - span
-    rows = SyncMinute.objects.filter(sync=sync, minute__gte=began, minute__lte=now)
-    level = SyncTotals.objects.filter(sync=sync).values("pending")
-    # The present level in the same statement: the levels before are reckoned back from it.
-    sums = {f"sum_{figure}": Sum(figure) for figure in FIGURES}
-    found = list(
-        rows.annotate(at=unit("minute"))
-        .values("at")
-        .annotate(**sums, level=Max(Subquery(level)))
-        .order_by("at")
-        .values("at", *sums, now_pending=F("level"))
-    )
-    pending = found[-1]["now_pending"] or 0 if found else level.values_list("pending", flat=True).first() or 0
-    buckets = []
-    for row in reversed(found):
-        changes = {figure: row[f"sum_{figure}"] for figure in FIGURES}
-        buckets.append(Bucket(at=row["at"], **{**changes, "pending": pending}))
-        pending -= changes["pending"]
-    buckets.reverse()
-    return drawn(History(period, began, now, step, buckets), pending)
+def history(sync: AudienceSync, choice: Choice, now: datetime) -> History:
+    """Return the figures of what a person chose. Reads no more rows than a chart has units, times 24 for days.
+
+    The present level of pending users comes in the same statement, and the levels before are reckoned back from it:
+    the last bucket is what the figures say now.
+    """
+    return in_range(sync, range_of(choice, _first(sync, now), now), now)
+
+
+def in_range(sync: AudienceSync, asked: Range, now: datetime) -> History:
+    """Return the figures of a range."""
+    changes, level = _read(sync, asked)
+    buckets: list[Bucket] = []
+    at = asked.ended - asked.unit
+    while at >= asked.began:
+        change = changes.get(at, dict.fromkeys(FIGURES, 0))
+        if at <= now:
+            buckets.append(Bucket(at, **{**change, "pending": level}))
+        level -= change["pending"]
+        at -= asked.unit
+    return History(asked, buckets[::-1], level)
 
 
 def minutes(canvas: Canvas) -> Iterator[tuple[int, str, SyncMinute]]:
@@ -113,50 +84,46 @@ def minutes(canvas: Canvas) -> Iterator[tuple[int, str, SyncMinute]]:
 
 
 def _first(sync: AudienceSync, now: datetime) -> datetime:
-    return SyncMinute.objects.filter(sync=sync).aggregate(first=Min("minute"))["first"] or now
+    return SyncHour.objects.filter(sync=sync).aggregate(first=Min("hour"))["first"] or now
 
 
-def _unit(span: timedelta) -> "tuple[type[TruncMinute] | type[TruncHour] | type[TruncDay], timedelta]":
-    if span <= timedelta(days=1):
-        return TruncMinute, timedelta(minutes=1)
-    if span <= timedelta(days=30):
-        return TruncHour, timedelta(hours=1)
-    return TruncDay, timedelta(days=1)
+def _read(sync: AudienceSync, asked: Range) -> tuple[dict[datetime, dict[str, int]], int]:
+    """Return what happened in each unit in which anything did, and how many were pending at the end of the range."""
+    rows, column = (SyncHour, "hour") if asked.has_hours else (SyncMinute, "minute")
+    table = {"table": rows._meta.db_table, "column": column, "unit": _UNIT[connection.vendor].format(column=column)}
+    # After the range: the minutes up to a whole hour, then hours.
+    hour = -(-(asked.ended - MONDAY) // HOUR) * HOUR + MONDAY
+    began, ended, whole = map(connection.ops.adapt_datetimefield_value, (asked.began, asked.ended, hour))
+    origin, seconds = int(MONDAY.timestamp()), asked.seconds
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HISTORY.format(**table),
+            [sync.pk, sync.pk, ended, whole, sync.pk, whole, origin, seconds, sync.pk, began, ended],
+        )
+        found = cursor.fetchall()
+    level = int(found[0][0])
+    return {
+        MONDAY + timedelta(seconds=int(unit) * seconds): dict(zip(FIGURES, map(int, figures), strict=True))
+        for _, unit, *figures in found
+        if unit is not None
+    }, level
 
 
-def drawn(found: History, pending_before: int) -> History:
-    """Return the history with its lines: what happened in a bucket rises over the bucket's width."""
-    series: dict[str, list[tuple[datetime, int]]] = {
-        key: [(found.began, pending_before if key == "pending" else 0)] for key in DRAWN
-    }
-    for bucket in found.buckets:
-        for key, points in series.items():
-            before = points[-1][1]
-            after = bucket.pending if key == "pending" else before + getattr(bucket, key)
-            points.append((max(bucket.at, found.began), before))
-            points.append((min(bucket.at + found.step, found.ended), after))
-    for points in series.values():
-        points.append((found.ended, points[-1][1]))
-    values = [value for points in series.values() for _at, value in points]
-    highest, lowest = _round_up(max(values)), -_round_up(-min(values))
-    lines = [
-        Line(key, METRICS[key], " ".join(f"{_x(at, found)},{_y(value, lowest, highest)}" for at, value in points))
-        for key, points in series.items()
-    ]
-    return History(found.period, found.began, found.ended, found.step, found.buckets, lines, max(highest, 1), lowest)
-
-
-def _x(at: datetime, found: History) -> int:
-    return round((at - found.began) / (found.ended - found.began) * WIDTH)
-
-
-def _y(value: int, lowest: int, highest: int) -> int:
-    return round(HEIGHT - (value - lowest) / max(highest - lowest, 1) * HEIGHT)
-
-
-def _round_up(value: int) -> int:
-    """Return the next round number that is not less, so that a scale ends at one: 12, 15, 20, 25 … 100, 120."""
-    if value <= 10:
-        return max(value, 0)
-    tenth: int = 10 ** (len(str(value)) - 2)
-    return next(factor * tenth for factor in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100) if factor * tenth >= value)
+# The number of the unit that a row lies in, counted from MONDAY; both databases keep UTC.
+_UNIT = {
+    "sqlite": "(CAST(strftime('%%s', {column}) AS INTEGER) - %s) / %s",
+    "postgresql": "(CAST(extract(epoch FROM {column}) AS bigint) - %s) / %s",
+}
+_MINUTES, _HOURS = SyncMinute._meta.db_table, SyncHour._meta.db_table
+_HISTORY = f"""
+SELECT level.pending, units.*
+FROM (
+    SELECT COALESCE((SELECT pending FROM {SyncTotals._meta.db_table} WHERE sync_id = %s), 0)
+    - COALESCE((SELECT sum(pending) FROM {_MINUTES} WHERE sync_id = %s AND minute >= %s AND minute < %s), 0)
+    - COALESCE((SELECT sum(pending) FROM {_HOURS} WHERE sync_id = %s AND hour >= %s), 0) AS pending
+) level
+LEFT JOIN (
+    SELECT {{unit}} AS unit, {", ".join(f"sum({figure}) AS {figure}" for figure in FIGURES)}
+    FROM {{table}} WHERE sync_id = %s AND {{column}} >= %s AND {{column}} < %s GROUP BY 1
+) units ON true
+"""

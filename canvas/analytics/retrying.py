@@ -24,6 +24,11 @@ def retry_step(step: Step, why: str, user: User, now: datetime) -> int | None:
     return retrying.retry(errored_of_sync(step.sync, why), step.name, user, now) if step.sync else 0
 
 
+def shown(step: Step, now: datetime) -> list[retrying.Shown]:
+    """Return the retries of many users that are under way for a step, and those that ended a moment ago."""
+    return retrying.shown_of_sync(step.sync, now) if step.sync else []
+
+
 def retry_user(step: Step, delivery: Delivery, user: User, now: datetime) -> bool:
     """Retry one errored user; return whether they are pending again."""
     return retrying.retry_user(delivery, step.name, user, now)

@@ -5,17 +5,18 @@ Nothing here counts, and nothing is skipped over by number: a page begins below 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db import connection
-from django.db.models import Model, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from canvas.analytics import lanes
 from canvas.analytics.places import Place
-from integrations.models import AdAccount, Arrival, Audience, AudienceSync, Batch, Connection, Delivery, Operation
+from integrations.models import Arrival, AudienceSync, Batch, Delivery
 
 PAGE = 50
-WINDOW = 20_000  # rows that one page looks at; what is rarer than that is found by going on
+WINDOW = 10_000  # rows that one page looks at; what is rarer than that is found by going on
 BATCHES = 200  # batches that one page looks into
-AT_ONCE = 4_000  # users of the batches that one query looks into
+AT_ONCE = 8_000  # users of the batches that one query looks into
 
 
 @dataclass(frozen=True)
@@ -27,49 +28,82 @@ class Slice:
     cut: bool = False
 
 
-def arrivals(sync: AudienceSync, place: Place, limit: int) -> Slice:
-    """Return users who wait for their batch. Arrivals are indexed by lane, so each lane of the workspace is asked."""
-    lanes = [(audience, operation) for audience in waiting_audiences(sync) for operation in Operation.values]
-    found: list[Arrival] = []
-    floors = []
-    for audience, operation in lanes:
-        lane = Arrival.objects.filter(audience=audience, operation=operation, id__lt=place.below).order_by("-id")
-        floor = _floor(lane)
-        floors.append(floor)
-        found += lane.filter(sync=sync.pk, id__gte=floor)[: limit + 1]
-    return _merge(found, floors, "a", limit)
+@dataclass(frozen=True)
+class Span:
+    """When users entered: from `since` on and before `until`; None where it is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def q(self) -> Q:
+        found = Q(entered_at__gte=self.since) if self.since else Q()
+        return found & Q(entered_at__lt=self.until) if self.until else found
 
 
-def deliveries(sync: AudienceSync, place: Place, limit: int, *, state: str = "") -> Slice:
+ALWAYS = Span()
+
+
+def arrivals(sync: AudienceSync, place: Place, limit: int, span: Span = ALWAYS) -> Slice:
+    """Return users who wait for their batch."""
+    asked = lanes.lanes(sync, below=place.below, window=WINDOW)
+    found = lanes.latest(sync, asked, below=place.below, limit=limit + 1, since=span.since, until=span.until)
+    # No further down than the lane that had to stop first.
+    floor = max((lane.floor for lane in asked), default=0)
+    rows = sorted((row for row in found if row.pk >= floor), key=lambda row: -row.pk)
+    if len(rows) > limit:
+        return Slice(rows[:limit], Place("a", rows[limit - 1].pk))
+    return Slice(rows, Place("a", floor) if floor else None, cut=bool(floor))
+
+
+def deliveries(sync: AudienceSync, place: Place, limit: int, *, state: str = "", span: Span = ALWAYS) -> Slice:
     """Return users who were put into a batch or ended without one; with `state`, those whose batch has it."""
-    rows = Delivery.objects.filter(sync=sync.pk, id__lt=place.below).order_by("-id").select_related("batch")
-    if not state:
-        return _merge(list(rows[: limit + 1]), [], "d", limit)
-    floor = _floor(rows)
-    return _merge(list(rows.filter(id__gte=floor, batch__state=state)[: limit + 1]), [floor], "d", limit)
+    rows = Delivery.objects.filter(span.q, sync=sync.pk).select_related("batch")
+    found: list[Delivery] = []
+    for part in _behind(rows, place):
+        if not state:
+            found += part[: limit + 1 - len(found)]
+            continue
+        last = part.values_list("entered_at", "pk")[WINDOW - 1 : WINDOW].first()
+        for inside in _down_to(part, last):
+            # Not by a join: a planner would begin with all batches of the state.
+            inside = inside.annotate(became=Subquery(Batch.objects.filter(pk=OuterRef("batch")).values("state")))
+            found += inside.filter(became=state)[: limit + 1 - len(found)]
+        if last is not None and len(found) <= limit:
+            return Slice(found, Place("d", last[1], at=last[0]), cut=True)
+    return _page(found, limit)
 
 
-def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: int) -> Slice:
+def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: int, *, span: Span = ALWAYS) -> Slice:
     """Return users who ended without a batch, for these reasons."""
     found: list[Delivery] = []
     for reason in reasons:
-        rows = Delivery.objects.filter(sync=sync.pk, reason=reason, id__lt=place.below)
-        found += rows.filter(reason__gt="").order_by("-id")[: limit + 1]  # `>` so that the partial index fits
-    return _merge(found, [], "d", limit)
+        # `>` so that the partial index fits
+        rows = Delivery.objects.filter(span.q, sync=sync.pk, reason=reason).filter(reason__gt="")
+        of_reason: list[Delivery] = []
+        for part in _behind(rows, place):
+            of_reason += part[: limit + 1 - len(of_reason)]
+        found += of_reason
+    return _page(sorted(found, key=lambda row: (row.entered_at, row.pk), reverse=True), limit)
 
 
-def by_batch(sync: AudienceSync, states: Sequence[str], place: Place, limit: int, *, reason: str = "") -> Slice:
+def by_batch(
+    sync: AudienceSync, states: Sequence[str], place: Place, limit: int, *, reason: str = "", span: Span = ALWAYS
+) -> Slice:
     """Return the sync's users in batches of these states, newest batch first: for states that few batches have."""
-    batches = Batch.objects.filter(audience__in=fed_audiences(sync), state__in=states).order_by("-id")
+    audiences = [audience for audience, _floor in lanes.fed_audiences(sync)]
+    batches = Batch.objects.filter(audience__in=audiences, state__in=states).order_by("-id")
     if reason:
         batches = batches.filter(reason=reason)
+    if span.since:
+        batches = batches.filter(created_at__gte=span.since)
     if place.batch:
         batches = batches.filter(id__lte=place.batch)
     sizes = list(batches.values_list("id", "users")[:BATCHES])
     found: list[Delivery] = []
     looked = 0
     for ids in _groups(sizes):
-        members = Delivery.objects.filter(sync=sync.pk, batch__in=ids).select_related("batch")
+        members = Delivery.objects.filter(span.q, sync=sync.pk, batch__in=ids).select_related("batch")
         if place.batch in ids and place.id:
             members = members.exclude(batch=place.batch, id__gte=place.id)
         found += members.order_by("-batch_id", "-id")[: limit + 1 - len(found)]
@@ -84,55 +118,47 @@ def by_batch(sync: AudienceSync, states: Sequence[str], place: Place, limit: int
     return Slice(found, None)
 
 
-def waiting_audiences(sync: AudienceSync) -> list[int]:
-    """Return the audiences of the workspace for which anybody waits: the step may have named another one before."""
-    return _audiences(sync, Arrival)
+def of_one_batch(sync: AudienceSync, batch: int, place: Place, limit: int, *, span: Span = ALWAYS) -> Slice:
+    """Return the sync's users in one batch."""
+    rows = Delivery.objects.filter(span.q, sync=sync.pk, batch=batch).select_related("batch").order_by("-id")
+    found = list((rows.filter(id__lt=place.id) if place.id else rows)[: limit + 1])
+    return Slice(found[:limit], Place("b", found[limit - 1].pk, batch) if len(found) > limit else None)
 
 
-def fed_audiences(sync: AudienceSync) -> list[int]:
-    """Return the audiences of the workspace to which anything was sent."""
-    return _audiences(sync, Batch)
+def same_person(profile_ids: Iterable[int], wanted: Q) -> "list[Arrival | Delivery]":
+    """Return the latest rows of these profiles, by the index on (profile, audience)."""
+    ids = list(profile_ids)
+    waiting = Arrival.objects.filter(wanted, profile__in=ids).order_by("-id")[: 2 * PAGE]
+    sent = Delivery.objects.filter(wanted, profile__in=ids).select_related("batch").order_by("-id")[: 2 * PAGE]
+    return [*waiting, *sent]
 
 
-def _audiences(sync: AudienceSync, model: type[Model]) -> list[int]:
-    """Skip from audience to audience through the index.
+def _behind(rows: QuerySet[Delivery], place: Place) -> list[QuerySet[Delivery]]:
+    """Return what follows a place, by time of entry and id: first the rest of its moment, then all before it.
 
-    EXISTS for each audience would do, until a planner that knows few of them reads the whole table for one that has
-    no rows.
+    Asked in two, as SQLite would go through all of a moment, and a launch lets millions in at one.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_AUDIENCES.format(table=connection.ops.quote_name(model._meta.db_table)), [sync.workspace_id])
-        return [row[0] for row in cursor.fetchall()]
+    if place.at is None:
+        return [rows.order_by("-entered_at", "-id")]
+    return [
+        rows.filter(entered_at=place.at, id__lt=place.id).order_by("-id"),
+        rows.filter(entered_at__lt=place.at).order_by("-entered_at", "-id"),
+    ]
 
 
-_AUDIENCES = f"""
-WITH RECURSIVE ours(id) AS (
-    SELECT u.id FROM {Audience._meta.db_table} u
-    JOIN {AdAccount._meta.db_table} t ON t.id = u.ad_account_id
-    JOIN {Connection._meta.db_table} c ON c.id = t.connection_id AND c.workspace_id = %s
-), used(id) AS (
-    SELECT (SELECT min(x.audience_id) FROM {{table}} x WHERE x.audience_id >= first.id)
-    FROM (SELECT min(id) AS id FROM ours) first
-    UNION ALL
-    SELECT (SELECT min(x.audience_id) FROM {{table}} x WHERE x.audience_id > used.id)
-    FROM used WHERE used.id < (SELECT max(id) FROM ours)
-)
-SELECT id FROM used WHERE id IN (SELECT id FROM ours) ORDER BY id
-"""
+def _down_to(rows: QuerySet[Delivery], last: tuple[datetime, int] | None) -> list[QuerySet[Delivery]]:
+    """Return the rows down to this one, in two for the same reason."""
+    if last is None:
+        return [rows]
+    at, pk = last
+    return [rows.filter(entered_at__gt=at), rows.filter(entered_at=at, id__gte=pk)]
 
 
-def _floor(rows: "QuerySet[Arrival] | QuerySet[Delivery]") -> int:
-    """Return the id of the last row of the window, 0 when there are no more rows than that."""
-    return rows.values_list("pk", flat=True)[WINDOW - 1 : WINDOW].first() or 0
-
-
-def _merge(found: "Sequence[Arrival | Delivery]", floors: Iterable[int], table: str, limit: int) -> Slice:
-    """Join what several queries found, no further down than the one that had to stop first looked."""
-    floor = max(floors, default=0)
-    rows = sorted((row for row in found if row.pk >= floor), key=lambda row: -row.pk)
-    if len(rows) > limit:
-        return Slice(rows[:limit], Place(table, rows[limit - 1].pk))
-    return Slice(rows, Place(table, floor) if floor else None, cut=bool(floor))
+def _page(found: list[Delivery], limit: int) -> Slice:
+    if len(found) <= limit:
+        return Slice(found, None)
+    last = found[limit - 1]
+    return Slice(found[:limit], Place("d", last.pk, at=last.entered_at))
 
 
 def _groups(sizes: Sequence[tuple[int, int]]) -> Iterable[list[int]]:
@@ -147,11 +173,3 @@ def _groups(sizes: Sequence[tuple[int, int]]) -> Iterable[list[int]]:
         users += size
     if group:
         yield group
-
-
-def same_person(profile_ids: Iterable[int], wanted: Q) -> "list[Arrival | Delivery]":
-    """Return the latest rows of these profiles, by the index on (profile, audience)."""
-    ids = list(profile_ids)
-    waiting = Arrival.objects.filter(wanted, profile__in=ids).order_by("-id")[: 2 * PAGE]
-    sent = Delivery.objects.filter(wanted, profile__in=ids).select_related("batch").order_by("-id")[: 2 * PAGE]
-    return [*waiting, *sent]

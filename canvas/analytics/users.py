@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 
 from canvas.analytics import streams
 from canvas.analytics.places import Place, read_place
-from canvas.analytics.streams import PAGE, Slice
+from canvas.analytics.streams import ALWAYS, PAGE, Slice, Span
 from canvas.models import Entry, Step
 from integrations import registry
 from integrations.models import Arrival, AudienceSync, Batch, Delivery, SyncTotals
@@ -55,55 +55,89 @@ class UsersPage:
     cut: bool = False
 
 
-def users(step: Step, state: str, *, why: str = "", after: str = "") -> UsersPage:
-    """Return a page of the users of a step in one of STATES, of those whose reason is `why` if given.
+@dataclass(frozen=True)
+class Wanted:
+    """Which users of a step: in one of STATES, for a reason, in a batch, who entered in a span of time."""
+
+    state: str = "entered"
+    why: str = ""
+    batch: int | None = None
+    span: Span = ALWAYS
+
+
+def users(step: Step, wanted: Wanted, *, after: str = "") -> UsersPage:
+    """Return a page of the users of a step.
 
     The cost does not grow with the number of users.
     """
     sync = step.sync
     if sync is None:
-        return waiting(step, after)
-    found = _slice(sync, state, why, after)
+        return waiting(step, wanted.span, after)
+    found = _slice(sync, wanted, after)
     return UsersPage(lines_of(found.rows, sync.partner), str(found.older or ""), found.cut)
 
 
-def find(step: Step, text: str, state: str = "entered") -> list[UserLine]:
+def find(step: Step, text: str, wanted: Wanted) -> list[UserLine]:
     """Return what became of the users with this external ID in a step."""
     profiles = search(step.canvas.workspace, text)
     if step.sync is None:
-        entries = Entry.objects.filter(step=step, state=Entry.State.WAITING, profile__in=[p.pk for p in profiles])
+        entries = Entry.objects.filter(
+            wanted.span.q, step=step, state=Entry.State.WAITING, profile__in=[p.pk for p in profiles]
+        )
         return _waiting_lines(entries[:PAGE])
-    rows = streams.same_person([profile.pk for profile in profiles], Q(sync=step.sync_id))
-    return [line for line in lines_of(rows, step.sync.partner) if state in ("entered", line.state)]
+    rows = streams.same_person([profile.pk for profile in profiles], Q(sync=step.sync_id) & wanted.span.q)
+    lines = lines_of(rows, step.sync.partner)
+    return [line for line in lines if _is_wanted(line, wanted)]
 
 
-def _slice(sync: AudienceSync, state: str, why: str, after: str) -> Slice:
+def _is_wanted(line: UserLine, wanted: Wanted) -> bool:
+    return (
+        wanted.state in ("entered", line.state)
+        and (not wanted.why or (line.reason is not None and line.reason.code == wanted.why))
+        and (wanted.batch is None or (line.batch is not None and line.batch.pk == wanted.batch))
+    )
+
+
+def _slice(sync: AudienceSync, wanted: Wanted, after: str) -> Slice:
+    state, span = wanted.state, wanted.span
+    if wanted.batch is not None:
+        return _in_batch(sync, wanted, after)
     if state == "not_synced":
-        codes = [why] if why else list(NOT_SYNCED)
-        return streams.not_synced(sync, codes, read_place(after, "d") or Place("d"), PAGE)
+        codes = [wanted.why] if wanted.why else list(NOT_SYNCED)
+        return streams.not_synced(sync, codes, read_place(after, "d") or Place("d"), PAGE, span=span)
     if state == "errored":
         place = read_place(after, "b") or Place("b")
-        return streams.by_batch(sync, [Batch.State.ERRORED], place, PAGE, reason=why)
+        return streams.by_batch(sync, [Batch.State.ERRORED], place, PAGE, reason=wanted.why, span=span)
     if state == "synced":
         place = read_place(after, "bd") or Place("b" if _is_rare(sync) else "d")
         if place.table == "b":
-            return streams.by_batch(sync, [Batch.State.ACCEPTED], place, PAGE)
-        return streams.deliveries(sync, place, PAGE, state=Batch.State.ACCEPTED)
+            return streams.by_batch(sync, [Batch.State.ACCEPTED], place, PAGE, span=span)
+        return streams.deliveries(sync, place, PAGE, state=Batch.State.ACCEPTED, span=span)
     # Who waits for a batch comes first, then those who are in one.
     rest = "b" if state == "pending" else "d"
     place = read_place(after, "a" + rest) or Place("a")
     first = Slice([], None)
     if place.table == "a":
-        first = streams.arrivals(sync, place, PAGE)
+        first = streams.arrivals(sync, place, PAGE, span)
         if first.older is not None:
             return first
         place = Place(rest)
     left = PAGE - len(first.rows)
     if state == "pending":
-        second = streams.by_batch(sync, list(Batch.OPEN), place, left) if left else Slice([], place)
+        second = streams.by_batch(sync, list(Batch.OPEN), place, left, span=span) if left else Slice([], place)
     else:
-        second = streams.deliveries(sync, place, left) if left else Slice([], place)
+        second = streams.deliveries(sync, place, left, span=span) if left else Slice([], place)
     return Slice([*first.rows, *second.rows], second.older, second.cut)
+
+
+def _in_batch(sync: AudienceSync, wanted: Wanted, after: str) -> Slice:
+    """Return the sync's users in a batch; nobody when the batch is in another state, or failed for another reason."""
+    batch = Batch.objects.filter(pk=wanted.batch or 0).first()
+    if batch is None or wanted.state not in ("entered", BATCH_STATES[Batch.State(batch.state)]):
+        return Slice([], None)
+    if wanted.why and wanted.why != batch.reason:
+        return Slice([], None)
+    return streams.of_one_batch(sync, batch.pk, read_place(after, "b") or Place("b"), PAGE, span=wanted.span)
 
 
 def _is_rare(sync: AudienceSync) -> bool:
@@ -145,16 +179,42 @@ def _names(ids: set[int]) -> dict[int, str | None]:
     return dict(Profile.objects.filter(pk__in=ids).values_list("pk", "external_id"))
 
 
-def waiting(step: Step, after: str = "") -> UsersPage:
+def waiting(step: Step, span: Span = ALWAYS, after: str = "") -> UsersPage:
     """Return the users who are held by a step, those who go on first first."""
-    entries = Entry.objects.filter(step=step, state=Entry.State.WAITING).order_by("due_at", "id")
-    place = read_place(after, "e")
-    last = entries.filter(pk=place.id).first() if place else None
-    if last is not None:
-        entries = entries.filter(due_at__gte=last.due_at).filter(Q(due_at__gt=last.due_at) | Q(id__gt=last.pk))
-    found = list(entries[: PAGE + 1])
-    older = str(Place("e", found[PAGE - 1].pk)) if len(found) > PAGE else ""
+    everybody = Entry.objects.filter(step=step, state=Entry.State.WAITING)
+    found: list[Entry] = []
+    for part in _next(everybody, read_place(after, "e")):
+        if span == ALWAYS:
+            found += part[: PAGE + 1 - len(found)]
+            continue
+        last = part.values_list("due_at", "pk")[streams.WINDOW - 1 : streams.WINDOW].first()
+        for inside in _up_to(part, last):
+            found += inside.filter(span.q)[: PAGE + 1 - len(found)]
+        if last is not None and len(found) <= PAGE:
+            return UsersPage(_waiting_lines(found), str(Place("e", last[1], at=last[0])), cut=True)
+    older = str(Place("e", found[PAGE - 1].pk, at=found[PAGE - 1].due_at)) if len(found) > PAGE else ""
     return UsersPage(_waiting_lines(found[:PAGE]), older)
+
+
+def _next(entries: "QuerySet[Entry]", place: Place | None) -> "list[QuerySet[Entry]]":
+    """Return who goes on behind a place: first the rest of its moment, then all after it.
+
+    Asked in two, as a launch lets millions in who go on at one moment: a page further on would walk through all of it.
+    """
+    if place is None or place.at is None:
+        return [entries.order_by("due_at", "id")]
+    return [
+        entries.filter(due_at=place.at, id__gt=place.id).order_by("id"),
+        entries.filter(due_at__gt=place.at).order_by("due_at", "id"),
+    ]
+
+
+def _up_to(entries: "QuerySet[Entry]", last: tuple[datetime | None, int] | None) -> "list[QuerySet[Entry]]":
+    """Return the entries up to this one, in two for the same reason."""
+    if last is None:
+        return [entries]
+    at, pk = last
+    return [entries.filter(due_at__lt=at), entries.filter(due_at=at, id__lte=pk)]
 
 
 def _waiting_lines(entries: Iterable[Entry]) -> list[UserLine]:

@@ -13,6 +13,7 @@ from canvas.models import Step
 from integrations import registry
 from integrations.fields import fold
 from integrations.models import AdAccount, Audience, AudienceSync, Connection, Operation
+from pinsync.ids import row_id
 from pinsync.profiles.matching import LABELS, MatchField
 
 
@@ -51,10 +52,8 @@ class AudienceSyncForm(forms.Form):
         self.partner_slug = str(source.get("partner") or "")
         self.connection = connection_for(step, self.partner_slug)
         self.fields["ad_account"].queryset = connected_accounts(self.connection)  # type: ignore[attr-defined]
-        chosen = str(source.get("ad_account") or "")
-        self.chosen_account = (
-            connected_accounts(self.connection).filter(pk=chosen).first() if chosen.isdecimal() else None
-        )
+        chosen = row_id(str(source.get("ad_account") or ""))
+        self.chosen_account = connected_accounts(self.connection).filter(pk=chosen).first() if chosen else None
 
     @property
     def partner_name(self) -> str:
@@ -94,7 +93,6 @@ class AudienceSyncForm(forms.Form):
         self.full_clean()
         ad_account = self.cleaned_data.get("ad_account")
         name = (self.data.get("audience_text") or "").strip()
-        existing = find(ad_account, None, name) if ad_account else None
         self._errors = forms.utils.ErrorDict(
             {field: errors for field, errors in self.errors.items() if field in ("partner", "ad_account")}
         )
@@ -102,7 +100,9 @@ class AudienceSyncForm(forms.Form):
             self.add_error("audience_text", _("Type the name of the new audience."))
         elif len(name) > 300:
             self.add_error("audience_text", _("The name may have 300 characters at most."))
-        elif existing is not None:
+        elif wrong := _wrong(self.fields["audience_text"], name):
+            self.add_error("audience_text", wrong)
+        elif ad_account and find(ad_account, None, name) is not None:
             self.add_error("audience_text", _("This audience exists already. Choose it, or take another name."))
         return (ad_account, name) if ad_account and not self.errors else None
 
@@ -126,8 +126,19 @@ class AudienceSyncForm(forms.Form):
             )
 
 
+def _wrong(field: forms.Field, value: str) -> forms.ValidationError | None:
+    """Return what the field itself has against a value."""
+    try:
+        field.clean(value)
+    except forms.ValidationError as error:
+        return error
+    return None
+
+
 def connection_for(step: Step, partner: str) -> Connection | None:
     """Return the workspace's connection to the partner, unless it was disconnected."""
+    if partner not in {each.slug for each in registry.partners()}:
+        return None
     found = Connection.objects.filter(workspace=step.canvas.workspace_id, partner=partner)
     return found.exclude(state=Connection.State.DISCONNECTED).first()
 
@@ -175,14 +186,14 @@ def filled_in(step: Step, data: QueryDict, created: Audience | None = None) -> d
     values: dict[str, Any] = {field: data.get(field, "") for field in AudienceSyncForm.base_fields}
     values["fields_to_match"] = data.getlist("fields_to_match")
     accounts = connected_accounts(connection_for(step, str(values["partner"])))
-    chosen = str(values["ad_account"])
-    account = accounts.filter(pk=chosen).first() if chosen.isdecimal() else None
+    chosen = row_id(str(values["ad_account"]))
+    account = accounts.filter(pk=chosen).first() if chosen else None
     if account is None and accounts.count() == 1:
         account = accounts.get()
     values["ad_account"] = account.pk if account else None
-    wanted = str(values["audience"])
-    audience = created or (find(account, int(wanted), "") if account and wanted.isdecimal() else None)
-    if created is None and wanted and audience is None:
+    wanted = row_id(str(values["audience"]))
+    audience = created or (find(account, wanted, "") if account and wanted else None)
+    if created is None and values["audience"] and audience is None:
         values["audience_text"] = ""  # it belongs to another ad account
     if audience is not None and audience.state == Audience.State.READY:
         values |= {"audience": audience.pk, "audience_text": audience.name}

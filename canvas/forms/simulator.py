@@ -37,7 +37,7 @@ class SimulatorForm(forms.Form):
         choices=list(LABELS.items()),
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        initial=list(LABELS),
+        initial=["email"],  # one record for each user: our count and the partner's are the same
     )
     source = forms.ChoiceField(
         label=gettext_lazy("Users"),
@@ -92,7 +92,7 @@ class SimulatorForm(forms.Form):
             needed |= {"fields_to_match": _("Choose at least one field.")}
         if data.get("source") == SimulatorRun.Source.MADE_UP:
             needed |= {"number": _("Say how many users to make up.")}
-        if data.get("pattern") in (SimulatorRun.Pattern.STEADY, SimulatorRun.Pattern.SPIKES):
+        if data.get("pattern", SimulatorRun.Pattern.BURST) != SimulatorRun.Pattern.BURST:
             needed |= {"per_second": _("Say how many users come per second.")}
         for name, sentence in needed.items():
             if name not in self.errors and not data.get(name):

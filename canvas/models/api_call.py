@@ -1,6 +1,7 @@
 """Calls of programs that must not happen twice."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from pinsync.workspaces.models import Workspace
 
@@ -18,6 +19,8 @@ class ApiCall(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("API call with a key")
+        verbose_name_plural = _("API calls with a key")
         constraints = (models.UniqueConstraint(fields=("workspace", "key"), name="api_call_once_per_key"),)
         indexes = (models.Index(fields=("at",), name="api_call_old"),)  # forgetting
 

@@ -7,6 +7,15 @@ from canvas.models.canvas import Canvas
 from canvas.models.step import Step
 from pinsync.profiles.models import Profile
 
+SOURCES = {
+    "launch": _("launch"),
+    "schedule": _("schedule"),
+    "event": _("event"),
+    "api": _("API call"),
+    "simulator": _("simulator"),
+    "command": _("command"),
+}
+
 
 class Move(models.Model):
     """A set of entries that entered, or went on after a wait, together: the handle for set-wise SQL."""
@@ -14,19 +23,27 @@ class Move(models.Model):
     class Kind(models.TextChoices):
         ENTER = "enter", _("Entered")
         ADVANCE = "advance", _("Went on")
+        EXIT = "exit", _("Left by exit criteria")
 
     canvas = models.ForeignKey(Canvas, models.CASCADE, related_name="moves")
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    step = models.ForeignKey(Step, models.SET_NULL, null=True, related_name="+")  # where an ADVANCE began
-    source = models.CharField(max_length=30, blank=True)  # launch, api, simulator, command
+    step = models.ForeignKey(Step, models.SET_NULL, null=True, related_name="+")  # where an ADVANCE or EXIT began
+    source = models.CharField(max_length=30, blank=True)  # of SOURCES, of an ENTER
     users = models.PositiveIntegerField(default=0)
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("move")
+        verbose_name_plural = _("moves")
         indexes = (models.Index(fields=("canvas", "-id"), name="move_of_canvas"),)
 
     def __str__(self) -> str:
         return f"Move {self.pk}: {self.users} users"
+
+    @property
+    def came_by(self) -> str:
+        """What let them in, in people's words."""
+        return str(SOURCES.get(self.source, self.source))
 
 
 class Entry(models.Model):
@@ -54,9 +71,11 @@ class Entry(models.Model):
     exited_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name_plural = "entries"
+        verbose_name = _("entry")
+        verbose_name_plural = _("entries")
         constraints = (
-            models.UniqueConstraint(fields=("canvas", "profile", "turn"), name="entry_once_per_turn"),
+            # also whether this person was inside before, and every Canvas that they went through
+            models.UniqueConstraint(fields=("profile", "canvas", "turn"), name="entry_once_per_turn"),
             models.CheckConstraint(
                 condition=models.Q(state="waiting", step__isnull=False, due_at__isnull=False, exited_at__isnull=True)
                 | models.Q(state="exited", step__isnull=True, due_at__isnull=True, exited_at__isnull=False),
@@ -66,7 +85,6 @@ class Entry(models.Model):
         indexes = (
             # going on, and the users behind “waiting” page by page
             models.Index(fields=("step", "due_at", "id"), condition=models.Q(state="waiting"), name="entry_due"),
-            models.Index(fields=("profile", "-id"), name="entry_of_profile"),
         )
 
     def __str__(self) -> str:

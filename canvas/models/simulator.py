@@ -26,6 +26,7 @@ class SimulatorRun(models.Model):
         BURST = "burst", _("All at once")
         STEADY = "steady", _("At a steady rate")
         SPIKES = "spikes", _("In spikes")
+        FRIDAY = "friday", _("As on Black Friday")
 
     class End(models.TextChoices):
         DONE = "done", _("Done")
@@ -46,7 +47,7 @@ class SimulatorRun(models.Model):
     sent = models.PositiveIntegerField(default=0)  # taken to the door
     entered = models.PositiveIntegerField(default=0)  # let in
     last_profile_id = models.BigIntegerField(default=0)  # how far `sent` has come
-    samples: "models.JSONField[Any, Any]" = models.JSONField(default=list, blank=True)  # simulator.Sample, as lists
+    samples: "models.JSONField[Any, Any]" = models.JSONField(default=list, blank=True)  # samples.Sample, as lists
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     started_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)  # the last user was taken to the door
@@ -55,6 +56,8 @@ class SimulatorRun(models.Model):
     end = models.CharField(max_length=20, choices=End.choices, blank=True)
 
     class Meta:
+        verbose_name = _("simulator run")
+        verbose_name_plural = _("simulator runs")
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(next_at__isnull=False, finished_at__isnull=True, end="")

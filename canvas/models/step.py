@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from canvas.models.canvas import Canvas
 from integrations.models import AudienceSync
@@ -22,6 +23,8 @@ class Step(models.Model):
     sync = models.OneToOneField(AudienceSync, models.PROTECT, null=True, blank=True, related_name="step")
 
     class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
         ordering = ("position", "id")
         indexes = (models.Index(fields=("canvas", "position"), name="step_in_order"),)
 
@@ -36,10 +39,11 @@ class StepTotals(models.Model):
     entered = models.BigIntegerField(default=0)
     proceeded = models.BigIntegerField(default=0)
     exited = models.BigIntegerField(default=0)  # left the Canvas because this was its last step
-    left = models.BigIntegerField(default=0)  # waited here when the Canvas was stopped, and left it after the wait
+    left = models.BigIntegerField(default=0)  # waited here and left the Canvas: it was stopped, or by exit criteria
 
     class Meta:
-        verbose_name_plural = "step totals"
+        verbose_name = _("step totals")
+        verbose_name_plural = _("step totals")
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(

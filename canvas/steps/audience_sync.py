@@ -1,6 +1,6 @@
 """Audience Sync: users are added to, or removed from, an audience at a technology partner."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +17,13 @@ from integrations import audiences, registry
 from integrations.delivery import entering, forecast
 from integrations.errors import PartnerError, RateLimited
 from integrations.limits_said import limit_sentence
-from integrations.models import AdAccount, Audience, AudienceSync
+from integrations.models import AdAccount, Audience, AudienceSync, Operation
 from integrations.problems import Problem
 from integrations.reasons import reason
-from integrations.templatetags.durations import duration
 from pinsync.profiles.matching import LABELS, MatchField
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import User
+from pinsync.workspaces.templatetags.ui import duration
 
 
 class AudienceSyncKind(PassingKind):
@@ -44,6 +44,36 @@ class AudienceSyncKind(PassingKind):
     def dispose(self, step: Step) -> None:
         if step.sync is not None:
             step.sync.delete()
+
+    def keep(self, step: Step) -> dict[str, Any]:
+        sync = step.sync
+        if sync is None:
+            return {}
+        return {
+            "partner": sync.partner,
+            "ad_account": sync.ad_account_id,
+            "audience": sync.audience_id,
+            "operation": sync.operation,
+            "match_fields": sync.match_fields,
+        }
+
+    def copy(self, step: Step) -> dict[str, Any]:
+        """An audience that is being created, could not be, or is gone stays with the step that it belongs to."""
+        exists = step.sync and step.sync.audience and step.sync.audience.state == Audience.State.READY
+        return self.keep(step) | ({} if exists else {"audience": None})
+
+    def bring_back(self, step: Step, kept: Mapping[str, Any]) -> None:
+        ad_account = AdAccount.objects.filter(
+            pk=kept.get("ad_account") or 0, connection__workspace=step.canvas.workspace_id
+        ).first()
+        step.sync = AudienceSync.objects.create(
+            workspace=step.canvas.workspace,
+            partner=kept.get("partner", ""),
+            ad_account=ad_account,
+            audience=Audience.objects.filter(pk=kept.get("audience") or 0, ad_account=ad_account).first(),
+            operation=kept.get("operation", Operation.ADD),
+            match_fields=kept.get("match_fields", 0),
+        )
 
     def form(self, step: Step, data: Mapping[str, Any] | None = None) -> AudienceSyncForm:
         return AudienceSyncForm(step, data)
@@ -81,9 +111,12 @@ class AudienceSyncKind(PassingKind):
         return Editor(AudienceSyncForm(step, initial=filled_in(step, data, audience)), notice=_notice(audience))
 
     def problems(self, step: Step) -> list[Problem]:
-        if step.sync is None:
-            return [Problem(_("Its settings are lost. Delete it and add it again."))]
-        return audiences.problems(step.sync)
+        return self.problems_of([step])[step.pk]
+
+    def problems_of(self, steps: Sequence[Step]) -> dict[int, list[Problem]]:
+        found = audiences.problems_of([step.sync for step in steps if step.sync is not None])
+        lost = [Problem(_("Its settings are lost. Delete it and add it again."))]
+        return {step.pk: lost if step.sync is None else found[step.sync.pk] for step in steps}
 
     def summary(self, step: Step) -> list[tuple[str | Promise, str]]:
         sync = step.sync
@@ -129,7 +162,7 @@ def _notice(audience: Audience) -> Notice:
         return Notice(said % {"name": audience.name, "id": audience.external_id})
     if audience.state == Audience.State.CREATING:
         said = _("The audience “%(name)s” is being created: its turn for a request comes in about %(time)s.")
-        wait = duration(forecast.next_slot_in(audience.ad_account.connection))
+        wait = duration(max(forecast.next_slot_in(audience.ad_account.connection), 1))
         return Notice(said % {"name": audience.name, "time": wait})
     why = reason(audience.failure, registry.name_of(audience.ad_account.connection.partner))
     return Notice(f"{_failed(audience.name)} {why.name}: {why.cause} {why.way_out}", good=False)
@@ -145,7 +178,7 @@ def _refreshed(ad_account: AdAccount, now: datetime) -> Notice:
             when = limit_sentence(registry.partner(ad_account.connection.partner), error)
             return Notice(said % {"cause": when}, good=False)
         return Notice(said % {"cause": why.cause}, good=False)
-    return Notice(ngettext("%(count)s audience read.", "%(count)s audiences read.", count) % {"count": count})
+    return Notice(ngettext("%(count)s audience read.", "%(count)s audiences read.", count) % {"count": f"{count:,}"})
 
 
 def _failed(name: str) -> str:

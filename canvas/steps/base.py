@@ -5,7 +5,7 @@ A new kind is one new file beside this one: a subclass of PassingKind or Waiting
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,6 +59,19 @@ class StepKind(ABC):
     def dispose(self, step: Step) -> None:  # noqa: B027
         """Take away what `prepare` made; the step is deleted already."""
 
+    def keep(self, step: Step) -> dict[str, Any]:
+        """Return what the step is set to as plain values, from which `bring_back` makes the same again."""
+        return dict(step.settings)
+
+    def copy(self, step: Step) -> dict[str, Any]:
+        """Return of that what a step of another Canvas may begin with."""
+        return self.keep(step)
+
+    def bring_back(self, step: Step, kept: Mapping[str, Any]) -> None:
+        """Do as `prepare` for a step that is to be set to what was kept, as far as that still exists."""
+        step.settings = dict(kept)
+        self.prepare(step)
+
     @abstractmethod
     def form(self, step: Step, data: Mapping[str, Any] | None = None) -> forms.BaseForm:
         """Return the form of the editor; it has a `save()`."""
@@ -81,6 +94,10 @@ class StepKind(ABC):
 
         Calls nobody.
         """
+
+    def problems_of(self, steps: Sequence[Step]) -> dict[int, list[Problem]]:
+        """Return the problems of each by its id; a kind that asks the database does so once for all."""
+        return {step.pk: self.problems(step) for step in steps}
 
     @abstractmethod
     def summary(self, step: Step) -> list[tuple[str | Promise, str]]:

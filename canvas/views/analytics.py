@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -11,10 +12,11 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_GET
 
-from canvas.analytics import exporting
-from canvas.analytics.figures import METRICS, StepFigures, figures_of, read
+from canvas.analytics import exporting, periods
+from canvas.analytics.chart import draw
+from canvas.analytics.figures import MEANINGS, METRICS, StepFigures, figures_of, read
 from canvas.analytics.flow import flow_of
-from canvas.analytics.history import PERIODS, history
+from canvas.analytics.history import history
 from canvas.models import Canvas, Step
 from canvas.reading import steps_of
 from canvas.steps import kind_of
@@ -76,10 +78,27 @@ def download_minutes(request: WorkspaceRequest, workspace: Workspace, canvas: in
     return _download(form, f"canvas-{found.pk}-minutes", csv=csv, json=json)
 
 
+@workspace_view(Role.VIEWER)
+@require_GET
+def download_history(
+    request: WorkspaceRequest, workspace: Workspace, canvas: int, step: int, form: str
+) -> HttpResponseBase:
+    """Hand out what the step's chart shows for the same choice of time."""
+    found = find_step(workspace, canvas, step)
+    if found.sync is None:
+        raise Http404
+    shown = history(found.sync, periods.read(request.GET.dict()), timezone.now())
+    name = f"step-{found.pk}-{shown.range.began:%Y%m%dT%H%M}-{shown.range.ended:%Y%m%dT%H%M}"
+    if form == "json":
+        answer = JsonResponse(exporting.history_json(found, shown), json_dumps_params={"ensure_ascii": False})
+        answer["Content-Disposition"] = f'attachment; filename="{name}.json"'
+        return answer
+    return _download(form, name, csv=exporting.history_csv(shown), json=iter(()))
+
+
 def find_step(workspace: Workspace, canvas: int, step: int) -> Step:
     """Return a step with its figures, or raise Http404."""
-    found = get_object_or_404(Canvas, workspace=workspace, pk=canvas)
-    return get_object_or_404(steps_of(found), pk=step)
+    return get_object_or_404(steps_of(canvas), pk=step, canvas__workspace=workspace)
 
 
 def unless_known(request: WorkspaceRequest, response: HttpResponse) -> HttpResponse:
@@ -93,7 +112,12 @@ def unless_known(request: WorkspaceRequest, response: HttpResponse) -> HttpRespo
 
 def _canvas_context(workspace: Workspace, canvas: int) -> dict[str, Any]:
     found = get_object_or_404(Canvas, workspace=workspace, pk=canvas)
-    return {"canvas": found, "figures": figures_of(found), "metrics": METRICS.values()}
+    return {
+        "canvas": found,
+        "figures": figures_of(found),
+        "metrics": METRICS.values(),
+        "meanings": [(label, MEANINGS[key]) for key, label in METRICS.items()],
+    }
 
 
 def _step_context(request: WorkspaceRequest, workspace: Workspace, canvas: int, step: int) -> dict[str, Any]:
@@ -110,13 +134,15 @@ def _step_context(request: WorkspaceRequest, workspace: Workspace, canvas: int, 
         "summary": kind_of(found).summary(found),
         "flow": flow_of(found, figures.metrics, now),
         "reasons": _reasons(found),
-        "periods": PERIODS,
+        "periods": periods.PERIODS,
         "may_edit": request.member.may(Role.EDITOR),
         "as_table": request.GET.get("view") == "table",
     }
     if sync is not None:
         context["progress"] = audiences.progress(sync)
-        context["history"] = history(sync, request.GET.get("period", ""), now)
+        choice = periods.read(request.GET.dict())
+        shown = history(sync, choice, now)
+        context |= {"choice": choice, "history": shown, "chart": draw(shown), "query": urlencode(choice.query)}
     return context
 
 

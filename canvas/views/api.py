@@ -1,5 +1,8 @@
 """Canvases for programs."""
 
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -8,12 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from canvas import journeys, repeating
+from canvas import events, journeys, repeating
 from canvas.analytics.figures import StepFigures, read
 from canvas.models import Canvas, Step
 from canvas.reading import steps_of
+from pinsync.profiles.filters import FilterError
 from pinsync.profiles.models import Profile
-from pinsync.workspaces.access import ApiError, ApiRequest, api_view, json_body
+from pinsync.workspaces.access import ApiError, ApiRequest, api_view, is_text, json_body
 from pinsync.workspaces.models import Role, Workspace
 
 MOST_USERS = 10_000
@@ -44,11 +48,8 @@ def enter(request: ApiRequest, workspace: Workspace, canvas: int) -> HttpRespons
     found = get_object_or_404(Canvas, workspace=workspace, pk=canvas)
     ids = _external_ids(json_body(request))
     if found.entry_kind != Canvas.EntryKind.API:
-        raise ApiError(409, "not_api_triggered", _("Users enter this Canvas at its launch, not by a call."))
-    key = request.headers.get("Idempotency-Key", "").strip()
-    if len(key) > KEY_LENGTH:
-        raise ApiError(400, "invalid_key", _("An Idempotency-Key may have 200 characters at most."))
-    now = timezone.now()
+        raise ApiError(409, "not_api_triggered", _("Users enter this Canvas in another way, not by a call."))
+    key, now = _key(request), timezone.now()
 
     def work() -> dict[str, Any]:
         known = Profile.objects.filter(workspace=workspace, external_id__in=ids)
@@ -57,21 +58,73 @@ def enter(request: ApiRequest, workspace: Workspace, canvas: int) -> HttpRespons
         return {"entered": move.users, "not_entered": count - move.users, "unknown": len(ids) - count}
 
     try:
-        answer = repeating.once(workspace, key, request.path.encode() + b"\n" + request.body, work, now=now)
+        answer = _once(request, workspace, key, work, now)
     except journeys.NotActive:
         raise ApiError(409, "not_active", _("The Canvas is not active; nobody can enter it.")) from None
+    except FilterError:
+        raise ApiError(409, "not_usable", _("The segment of its exit criteria cannot be used.")) from None
+    return JsonResponse(answer, status=202)
+
+
+@api_view(Role.EDITOR)
+@require_POST
+def happened(request: ApiRequest, workspace: Workspace) -> HttpResponse:
+    """Take `{"events": [{"name": …, "external_id": …}, …]}`, 10,000 at most: what users did elsewhere.
+
+    An event lets users into the action-based Canvases that wait for it, and out of those whose exit criteria it meets.
+    """
+    by_name = _events(json_body(request))
+    key, now = _key(request), timezone.now()
+
+    def work() -> dict[str, Any]:
+        return asdict(events.happened(workspace, by_name, now=now))
+
+    try:
+        return JsonResponse(_once(request, workspace, key, work, now), status=202)
+    except FilterError:
+        raise ApiError(409, "not_usable", _("A Canvas that waits for it has a target that cannot be used.")) from None
+
+
+def _once(
+    request: ApiRequest, workspace: Workspace, key: str, work: Callable[[], dict[str, Any]], now: datetime
+) -> dict[str, Any]:
+    try:
+        return repeating.once(workspace, key, request.path.encode() + b"\n" + request.body, work, now=now)
     except repeating.KeyReused:
         raise ApiError(422, "key_reused", _("This Idempotency-Key was sent before with another call.")) from None
-    return JsonResponse(answer, status=202)
+
+
+def _key(request: ApiRequest) -> str:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if len(key) > KEY_LENGTH:
+        raise ApiError(400, "invalid_key", _("An Idempotency-Key may have 200 characters at most."))
+    return key
+
+
+def _events(body: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the ids by the name of what they did, without repetitions."""
+    given = body.get("events")
+    if not isinstance(given, list) or not given:
+        raise ApiError(400, "invalid_request", _("“events” must be a list of objects with “name” and “external_id”."))
+    if len(given) > MOST_USERS:
+        raise ApiError(413, "too_many", _("Send 10,000 events at most in one call."))
+    found: dict[str, dict[str, None]] = {}
+    for one in given:
+        name, id = (one.get("name"), one.get("external_id")) if isinstance(one, dict) else (None, None)
+        if not is_text(name) or not is_text(id):
+            said = _("Each event needs a “name” and an “external_id”, both texts.")
+            raise ApiError(400, "invalid_request", said)
+        found.setdefault(name.strip(), {})[id] = None
+    return {name: list(ids) for name, ids in found.items()}
 
 
 def _external_ids(body: dict[str, Any]) -> list[str]:
     """Return the ids without repetitions."""
     ids = body.get("external_ids")
-    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) and each for each in ids):
+    if not isinstance(ids, list) or not ids or not all(map(is_text, ids)):
         raise ApiError(400, "invalid_request", _("“external_ids” must be a list of ids, each a text."))
     if len(ids) > MOST_USERS:
-        raise ApiError(400, "too_many", _("Send 10,000 ids at most in one call."))
+        raise ApiError(413, "too_many", _("Send 10,000 ids at most in one call."))
     return list(dict.fromkeys(ids))
 
 

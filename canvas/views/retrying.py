@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from canvas.analytics import batches, retrying
 from canvas.views.analytics import find_step
@@ -32,6 +32,7 @@ def retry_step(request: WorkspaceRequest, workspace: Workspace, canvas: int, ste
     why = why if why in ERRORS else ""
     back = reverse("canvas:step_analytics", args=[workspace.slug, canvas, step])
     if request.method == "GET":
+        shown = retrying.shown(found, timezone.now())
         users = retrying.would_retry(found, why)
         context = {
             "canvas": found.canvas,
@@ -41,6 +42,9 @@ def retry_step(request: WorkspaceRequest, workspace: Workspace, canvas: int, ste
             "why": why,
             "reason": reason(why, registry.name_of(found.sync.partner)) if why else None,
             "back": back,
+            "retryings": shown,
+            "is_busy": any(one.retrying.ended_at is None for one in shown),
+            "may_edit": True,
         }
         return render(request, "canvas/analytics/retry.html", context)
     users_now = retrying.retry_step(found, why, request.user, timezone.now())
@@ -49,6 +53,15 @@ def retry_step(request: WorkspaceRequest, workspace: Workspace, canvas: int, ste
     else:
         _say(request, users_now)
     return redirect(back)
+
+
+@workspace_view(Role.VIEWER)
+@require_GET
+def retryings(request: WorkspaceRequest, workspace: Workspace, canvas: int, step: int) -> HttpResponse:
+    """Return how far the retries of a step are that take a while; nothing when there is none."""
+    found = find_step(workspace, canvas, step)
+    context = {"retryings": retrying.shown(found, timezone.now()), "may_edit": request.member.may(Role.EDITOR)}
+    return render(request, "canvas/analytics/_retryings.html", context)
 
 
 @workspace_view(Role.EDITOR)

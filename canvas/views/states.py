@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from canvas import launching
+from canvas import launching, previewing
 from canvas.models import Canvas
 from pinsync.profiles.filters import FilterError
+from pinsync.profiles.matching import LABELS
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, User, Workspace
 
@@ -50,7 +51,20 @@ def change_state(request: WorkspaceRequest, workspace: Workspace, canvas: int, m
 def preview(request: WorkspaceRequest, workspace: Workspace, canvas: int) -> HttpResponse:
     found = get_object_or_404(Canvas.objects.select_related("workspace", "segment"), workspace=workspace, pk=canvas)
     try:
-        counted = launching.preview(found, timezone.now())
+        counted = previewing.preview(found, timezone.now())
     except FilterError:
         counted = None  # the page lists it among the problems
     return render(request, "canvas/_preview.html", {"canvas": found, "preview": counted})
+
+
+@workspace_view(Role.VIEWER)
+@require_GET
+def coverage(request: WorkspaceRequest, workspace: Workspace, canvas: int) -> HttpResponse:
+    """Return what stands beside the match fields of an editor; each takes its place by its id."""
+    found = get_object_or_404(Canvas.objects.select_related("workspace", "segment"), workspace=workspace, pk=canvas)
+    try:
+        counted = previewing.coverage(found, timezone.now())
+    except FilterError:
+        return HttpResponse(status=204)  # the journey page lists it among the problems
+    fields = [(name, counted.percent(name)) for name in LABELS]
+    return render(request, "canvas/_coverage.html", {"users": counted.users, "fields": fields})

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from integrations import creating
 from integrations.delivery import recreating
 from integrations.fields import fold
-from integrations.models import Audience, AudienceSync, Lane, Recreation
+from integrations.models import Audience, AudienceSize, AudienceSync, Lane, Lookalike, Recreation
 from pinsync.staff import HistoryAdmin, staff_of
 
 
@@ -107,4 +107,31 @@ class AudienceSyncAdmin(HistoryAdmin):
 class LaneAdmin(HistoryAdmin):
     list_display = ("audience_id", "served_at")
     finds = {"audience": "pk"}
+    finds_first = "audience"
+
+
+@admin.register(AudienceSize)
+class AudienceSizeAdmin(HistoryAdmin):
+    list_display = ("id", "audience_id", "at", "size")
+    finds = {"audience": "audience_id"}
+    finds_first = "audience"
+
+
+@admin.register(Lookalike)
+class LookalikeAdmin(HistoryAdmin):
+    list_display = (
+        "id",
+        "name",
+        "seed_id",
+        "country",
+        "percent",
+        "state",
+        "failure",
+        "external_id",
+        "status",
+        "size",
+        "seen_at",
+    )
+    list_filter = ("state",)
+    finds = {"id": "pk", "audience": "seed_id", "external_id": "external_id"}
     finds_first = "audience"

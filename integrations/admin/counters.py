@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from integrations.admin.retrying import RetryAdmin
 from integrations.delivery.retrying import errored_of_sync
-from integrations.models import Heartbeat, Seat, SyncMinute, SyncReason, SyncTotals, Tick
+from integrations.models import Heartbeat, Retrying, Seat, SyncHour, SyncMinute, SyncReason, SyncTotals, Tick
 from integrations.retrying import retry, would_retry
 from pinsync.staff import HistoryAdmin
 from pinsync.workspaces.models import User
@@ -30,6 +30,13 @@ class SyncMinuteAdmin(HistoryAdmin):
     finds_first = "sync"
 
 
+@admin.register(SyncHour)
+class SyncHourAdmin(HistoryAdmin):
+    list_display = ("id", "sync_id", "hour", "entered", "synced", "not_synced", "pending", "errored")
+    finds = {"id": "pk", "sync": "sync_id"}
+    finds_first = "sync"
+
+
 @admin.register(SyncReason)
 class SyncReasonAdmin(RetryAdmin, HistoryAdmin):
     list_display = ("id", "sync_id", "workspace", "reason", "users")
@@ -47,6 +54,15 @@ class SyncReasonAdmin(RetryAdmin, HistoryAdmin):
 
     def retry_row(self, row: SyncReason, staff: User, now: datetime) -> int | None:
         return retry(errored_of_sync(row.sync, row.reason), f"#{row.sync_id}", staff, now)
+
+
+@admin.register(Retrying)
+class RetryingAdmin(HistoryAdmin):
+    list_display = ("id", "workspace", "sync_id", "connection_id", "reason", "total", "done", "started_at", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("cancelled_at", admin.EmptyFieldListFilter))
+    list_select_related = ("workspace",)
+    finds = {"id": "pk", "sync": "sync_id", "connection": "connection_id", "workspace": "workspace__slug"}
+    finds_first = "sync"
 
 
 @admin.register(Heartbeat)

@@ -54,10 +54,10 @@ class RetryAdmin(admin.ModelAdmin):
             corrected = ngettext(
                 "%(count)s record is looked at again.", "%(count)s records are looked at again.", records
             )
-            self.message_user(request, corrected % {"count": records}, messages.SUCCESS)
+            self.message_user(request, corrected % {"count": f"{records:,}"}, messages.SUCCESS)
         if users or not records:
             sentence = ngettext("%(count)s user is pending again.", "%(count)s users are pending again.", users)
-            self.message_user(request, sentence % {"count": users}, messages.SUCCESS if users else messages.INFO)
+            self.message_user(request, sentence % {"count": f"{users:,}"}, messages.SUCCESS if users else messages.INFO)
         if None in retried:
             self.message_user(request, _("More become pending again by a worker, some thousands at a time."))
         return None

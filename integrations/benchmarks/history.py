@@ -1,6 +1,5 @@
 """What claiming, settling and showing cost with a short and with a long past behind them, in the same run."""
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from integrations.benchmarks import crowd, crowd_sql, past
+from integrations.benchmarks.journey import Journey
+from integrations.benchmarks.plans import Plans
 from integrations.benchmarks.processes import NotReady
 from integrations.delivery import claiming, lanes, settling
 from integrations.delivery.asking import Request
@@ -41,6 +42,7 @@ def measure(folder: Path, *, deliveries: int) -> dict[str, Any]:
     past.write(syncs[0], profiles, deliveries - SHORT, timezone.now())
     written_in = time.monotonic() - started
     long = _costs(pages, client, syncs, profiles)
+    plans = _plans(pages, client, syncs[0], profiles)
     ratio = {name: round(long[name] / short[name], 2) for name in short}
     return {
         "mode": "history",
@@ -56,44 +58,28 @@ def measure(folder: Path, *, deliveries: int) -> dict[str, Any]:
         "limit": LIMIT,
         "slowest_page_ms": max(cost for name, cost in long.items() if name.startswith("page")),
         "page_limit_ms": PAGE_MS,
+        "reads_of_whole_tables": {name: found.whole_tables() for name, found in plans.items()},
+        "plans": {name: found.of_large_tables() for name, found in plans.items()},
     }
 
 
 def _canvas(people: int) -> tuple[dict[str, str], Client, list[AudienceSync]]:
-    """Make a Canvas through its pages, as a person would; return its pages and the syncs of its steps."""
+    """Make a Canvas; return its pages and the syncs of its steps."""
     now = timezone.now()
     workspace = crowd.workspace("History")
     crowd_sql.fill_fast(workspace, people, now)
     account = crowd.account_without_partner(workspace, now)
-    client = Client(HTTP_HOST="127.0.0.1")
-    client.force_login(crowd.admin_of(workspace))
-    root = f"/w/{workspace.slug}/canvas/"
-    answer = client.post(f"{root}new/", {"name": "History", "entry_kind": "launch", "target": "everybody"})
-    page = answer.headers.get("Location", "")
-    if answer.status_code != 302:
-        raise NotReady(f"The Canvas could not be made: status {answer.status_code}.")
-    for number in range(STEPS):
-        audience = crowd.audience_without_partner(account, number + 1, now)
-        client.post(f"{page}steps/add/", {"kind": "audience_sync"})
-        step = max(map(int, re.findall(r"/steps/(\d+)/", client.get(page).content.decode())), default=0)
-        values = {
-            "name": f"Step {number}",
-            "partner": crowd.PARTNER,
-            "ad_account": account.pk,
-            "audience": audience.pk,
-            "audience_text": audience.name,
-            "operation": "add",
-            "fields_to_match": ["email"],
-            "do": "done",
-        }
-        if client.post(f"{page}steps/{step}/", values).status_code != 302:
-            raise NotReady("The step of the Canvas could not be set up.")
-    return _pages(page, client), client, list(AudienceSync.objects.filter(workspace=workspace).order_by("pk"))
+    journey = Journey(workspace, "History")
+    syncs = [
+        journey.add_sync(crowd.audience_without_partner(account, number, now), "add", crowd.EMAIL)
+        for number in range(1, STEPS + 1)
+    ]
+    return _pages(journey), journey.client, syncs
 
 
-def _pages(page: str, client: Client) -> dict[str, str]:
+def _pages(journey: Journey) -> dict[str, str]:
     """Return the addresses of the pages that show the figures, by name."""
-    step = min(map(int, re.findall(r"/steps/(\d+)/", client.get(page).content.decode())))
+    page, step = journey.page, journey.steps()[0]
     return {
         "page_canvas": page,
         "page_analytics": f"{page}analytics/",
@@ -111,6 +97,29 @@ def _costs(pages: dict[str, str], client: Client, syncs: list[AudienceSync], pro
     _deliver_all(opposite)
     for name, url in pages.items():
         found[name] = _look(client, url)
+    return found
+
+
+def _plans(pages: dict[str, str], client: Client, sync: AudienceSync, profiles: range) -> dict[str, Plans]:
+    """Return how the database goes about each thing."""
+    users, now, pace = limits_of(sync.partner).users, timezone.now(), _pace(sync)
+    opposite = crowd.sync(Audience.objects.get(syncs=sync), "remove", crowd.EMAIL)
+    for one in (sync, opposite):
+        _let_in(one, range(profiles.start, profiles.start + users))
+    found: dict[str, Plans] = {name: Plans() for name in ("look", "claim", "settle", *pages)}
+    with connection.execute_wrapper(found["look"]):
+        lanes.due_lanes(now=now, flushed_at=now, full=users)
+    for one in (sync, opposite):
+        with connection.execute_wrapper(found["claim"]):
+            claim = claiming.claim(
+                one.audience_id or 0, one.operation, limits=limits_of(one.partner), fresh=True, now=now
+            )
+        if claim is not None:
+            with connection.execute_wrapper(found["settle"]):
+                settling.settle(claim.batch, settling.Answer.to(Request(pace, now, now, 200)))
+    for name, url in pages.items():
+        with connection.execute_wrapper(found[name]):
+            client.get(url)
     return found
 
 

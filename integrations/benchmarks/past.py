@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max
 
 from integrations.delivery.pacing import pace_of
-from integrations.models import Attempt, AudienceSync, Batch, SyncMinute, SyncTotals
+from integrations.models import Attempt, AudienceSync, Batch, SyncHour, SyncMinute, SyncTotals
 from integrations.models.delivery import Delivery
 
 USERS = 1_900  # of a batch
@@ -68,6 +68,9 @@ def _minute(sync: AudienceSync, profiles: range, before: int, number: int, at: d
         SyncMinute.objects.filter(sync=sync, minute=minute).update(
             **{name: F(name) + more for name, more in figures.items()}
         )
+        hour = minute.replace(minute=0)
+        SyncHour.objects.get_or_create(sync=sync, hour=hour)
+        SyncHour.objects.filter(sync=sync, hour=hour).update(**{name: F(name) + more for name, more in figures.items()})
 
 
 def _deliveries(sync: AudienceSync, profiles: range, before: int, users: int, batch: int, at: datetime) -> None:

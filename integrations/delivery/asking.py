@@ -4,6 +4,7 @@ A request counts for the person whose token it carried, who need not be the conn
 answer comes.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,7 +35,7 @@ class Request:
         return self.error.code if self.error else "accepted"
 
 
-_turn: ContextVar[Callable[[], None] | None] = ContextVar("turn", default=None)
+_turn: ContextVar[Callable[[], Callable[[], None]] | None] = ContextVar("turn", default=None)
 
 
 @contextmanager
@@ -55,11 +56,13 @@ def in_turn(
     """
     mine: list[Request] = []
 
-    def start() -> None:
+    def start() -> Callable[[], None]:
         pacing.take_turn(pace, at_most=at_most)
+        turn_came = time.monotonic()
         check()
         now = clock()
         mine.append(Request(pace, now, now))
+        return lambda: pacing.left(pace, time.monotonic() - turn_came)
 
     token = _turn.set(start)
     try:
@@ -83,11 +86,13 @@ def in_turn(
         made += mine
 
 
-def take_turn() -> None:
-    """Wait for the turn of the write request that is about to go out, where its caller asked for one."""
+def take_turn() -> Callable[[], None] | None:
+    """Wait for the turn of the write request that is about to go out, where its caller asked for one.
+
+    Returns what to call when it has left.
+    """
     start = _turn.get()
-    if start is not None:
-        start()
+    return None if start is None else start()
 
 
 def write_down(made: Iterable[Request], *, batch_id: int | None = None) -> None:

@@ -35,10 +35,18 @@ class LaneHeld(Exception):
 
 
 def claim(
-    audience_id: int, operation: str, *, limits: Limits, fresh: bool, now: datetime, retries: bool = True
+    audience_id: int,
+    operation: str,
+    *,
+    limits: Limits,
+    fresh: bool,
+    now: datetime,
+    retries: bool = True,
+    first_id: int = 0,
 ) -> Claim | None:
     """Lease a batch of the lane: one that waits for its next attempt (if `retries`), else (if `fresh`) a new one.
 
+    `first_id` is an arrival before which nobody waits, as far as the caller knows: whoever does is left for later.
     Returns None when nothing may be sent now. Raises LaneHeld.
     """
     with writing(), by_index():
@@ -49,7 +57,7 @@ def claim(
             claimed = prepare(batch, limits, now)
             if claimed is not None:
                 return claimed
-        return _claim_arrivals(audience_id, operation, limits, now) if fresh else None
+        return _claim_arrivals(audience_id, operation, limits, now, first_id) if fresh else None
 
 
 def _as_profiles_are_now(batch: Batch, limits: Limits, now: datetime) -> Claim | None:
@@ -158,11 +166,11 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
     return Batch.objects.get(pk=batch.pk) if ours else None
 
 
-def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime) -> Claim | None:
-    waiting = moving.oldest(audience_id, operation, limits.users, unblocked=False)
+def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime, first_id: int) -> Claim | None:
+    waiting = moving.oldest(audience_id, operation, limits.users, unblocked=False, first=first_id)
     # Asked after the arrivals were read: whoever of them was asked the opposite before is seen by this statement.
     if moving.has_any(audience_id, opposite(operation)):
-        waiting = order.in_turn(audience_id, operation, limits.users, now)
+        waiting = order.in_turn(audience_id, operation, limits.users, now, first=first_id)
     chosen: list[Waiting] = []
     unusable: list[int] = []
     deleted: list[int] = []
@@ -199,5 +207,5 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
         lease=uuid.uuid4(),
         lease_until=now + settling.LEASE,
     )
-    moving.move([arrival.id for arrival in chosen], batch_id=batch.pk)
+    moving.move_waiting(chosen, batch_id=batch.pk)
     return Claim(batch, list(records))

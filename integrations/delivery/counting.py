@@ -54,6 +54,9 @@ def tally(now: datetime) -> Iterator[Tally]:
 
 def _write(mine: Tally, now: datetime) -> None:
     minute = now.replace(second=0, microsecond=0)
+    minute_value, hour_value = (
+        connection.ops.adapt_datetimefield_value(moment) for moment in (minute, minute.replace(minute=0))
+    )
     with connection.cursor() as cursor:
         for sync_id in sorted(mine.figures):
             changes = [mine.figures[sync_id][figure] for figure in FIGURES]
@@ -62,7 +65,8 @@ def _write(mine: Tally, now: datetime) -> None:
             cursor.execute(_MOVE_TOTALS, [*changes, sync_id])
             if cursor.rowcount == 0:
                 cursor.execute(_FIRST_TOTALS, [sync_id, *changes])
-            cursor.execute(_MOVE_MINUTE, [sync_id, connection.ops.adapt_datetimefield_value(minute), *changes])
+            cursor.execute(_MOVE_MINUTE, [sync_id, minute_value, *changes])
+            cursor.execute(_MOVE_HOUR, [sync_id, hour_value, *changes])
         for (sync_id, reason), users in sorted(mine.reasons.items()):
             if users > 0:
                 cursor.execute(_MORE_REASON, [sync_id, reason, users])
@@ -70,20 +74,20 @@ def _write(mine: Tally, now: datetime) -> None:
                 cursor.execute(_LESS_REASON, [-users, sync_id, reason])
 
 
-def _sums(table: str) -> str:
-    return ", ".join(f"{figure} = {table}.{figure} + excluded.{figure}" for figure in FIGURES)
+def _add(table: str, *keys: str) -> str:
+    """Return the statement that adds figures to the row with these keys, or makes it."""
+    columns = (*keys, *FIGURES)
+    sums = ", ".join(f"{figure} = {table}.{figure} + excluded.{figure}" for figure in FIGURES)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
+    )
 
 
-_COLUMNS = ", ".join(FIGURES)
 _MOVE_TOTALS = f"UPDATE integrations_synctotals SET {', '.join(f'{f} = {f} + %s' for f in FIGURES)} WHERE sync_id = %s"
-_FIRST_TOTALS = (
-    f"INSERT INTO integrations_synctotals (sync_id, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"
-    f" ON CONFLICT (sync_id) DO UPDATE SET {_sums('integrations_synctotals')}"
-)
-_MOVE_MINUTE = (
-    f"INSERT INTO integrations_syncminute (sync_id, minute, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
-    f" ON CONFLICT (sync_id, minute) DO UPDATE SET {_sums('integrations_syncminute')}"
-)
+_FIRST_TOTALS = _add("integrations_synctotals", "sync_id")
+_MOVE_MINUTE = _add("integrations_syncminute", "sync_id", "minute")
+_MOVE_HOUR = _add("integrations_synchour", "sync_id", "hour")
 _MORE_REASON = (
     "INSERT INTO integrations_syncreason (sync_id, reason, users) VALUES (%s, %s, %s)"
     " ON CONFLICT (sync_id, reason) DO UPDATE SET users = integrations_syncreason.users + excluded.users"

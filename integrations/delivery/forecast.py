@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from django.db.models import Sum
 
 from integrations.contract import Quota
-from integrations.delivery import pacing, rationing
-from integrations.delivery.clock import read_clock
+from integrations.delivery import pacing, rationing, timetable
 from integrations.delivery.limits import limits_of
-from integrations.models import Connection, Operation, Pace, SyncTotals
+from integrations.models import Connection, Operation, SyncTotals
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ def requests_for(partner_slug: str, users: int) -> int:
 
 def next_slot_in(connection: Connection) -> float:
     """Return the seconds until the next write request for this connection may start."""
-    pace = Pace.objects.filter(partner=connection.partner, partner_user_id=connection.partner_user_id).first()
-    return pacing.seconds_to_next_slot(pace) if pace else rationing.next_slot_in(connection.partner)
+    return timetable.read(connection).next_slot_in
 
 
 def lines_at(partner_slug: str) -> list[Line]:
@@ -90,16 +88,18 @@ def outlook(
     now: datetime,
     next_slot_in: float,
     more: Iterable[Line] = (),
+    lines: Iterable[Line] | None = None,
 ) -> Outlook | None:
     """Return when the last request of some lines starts while all take turns, removals first.
 
-    `more` are requests that would come on top. None where the partner has no quota of our app, or nothing waits.
+    `lines` are what waits, for callers who know it; `more` are requests that would come on top. None where the partner
+    has no quota of our app, or nothing waits.
     """
     quota = rationing.quota_of(partner_slug)
     if quota is None:
         return None
     merged: dict[tuple[int, str], Line] = {}
-    for line in (*lines_at(partner_slug), *more):
+    for line in (*(lines_at(partner_slug) if lines is None else lines), *more):
         before = merged.get((line.audience_id, line.operation))
         requests = line.requests + (before.requests if before else 0)
         merged[line.audience_id, line.operation] = Line(line.audience_id, line.operation, line.connection_id, requests)
@@ -113,14 +113,17 @@ def outlook(
 
 def standing(connection: Connection, now: datetime) -> Standing:
     """Return what keeps a connection from full speed, and when everybody who waits for it is sent."""
-    pace = Pace.objects.filter(partner=connection.partner, partner_user_id=connection.partner_user_id).first()
-    slot = pacing.seconds_to_next_slot(pace) if pace else rationing.next_slot_in(connection.partner)
-    blocked = max(pace.blocked_until if pace else 0.0, rationing.blocked_until(connection.partner)) > read_clock()
-    ours = outlook(connection.partner, lambda line: line.connection_id == connection.pk, now=now, next_slot_in=slot)
+    paced = timetable.read(connection)
+    ours = outlook(
+        connection.partner,
+        lambda line: line.connection_id == connection.pk,
+        now=now,
+        next_slot_in=paced.next_slot_in,
+    )
     return Standing(
-        next_slot_in=slot,
-        is_blocked=blocked,
-        slowdown=pace.slowdown if pace else 1.0,
+        next_slot_in=paced.next_slot_in,
+        is_blocked=paced.is_blocked,
+        slowdown=paced.slowdown,
         quota=rationing.quota_of(connection.partner),
         outlook=ours if connection.may_call else None,
     )

@@ -25,10 +25,13 @@ def give_up(now: datetime) -> int:
     nobodys = Q(state=Batch.State.WAITING) | Q(state=Batch.State.SENDING, lease_until__lte=now)
     spent = _spent_on_limits(now)
     for batch in Batch.objects.filter(nobodys, settled_at=None, gives_up_at__lte=now):
-        # For a batch that was retried the clock began at the retry, so all of its users are due together.
-        before = now - (batch.gives_up_at - batch.oldest_entered_at) - _share(spent, batch.audience_id)
-        reason = batch.reason or why_waiting(batch.audience_id, batch.operation)
-        ended += settling.split_off_expired(batch, entered_before=before, reason=reason, now=now) is not None
+        try:
+            # For a batch that was retried the clock began at the retry, so all of its users are due together.
+            before = now - (batch.gives_up_at - batch.oldest_entered_at) - _share(spent, batch.audience_id)
+            reason = batch.reason or why_waiting(batch.audience_id, batch.operation)
+            ended += settling.split_off_expired(batch, entered_before=before, reason=reason, now=now) is not None
+        except Exception:  # the others' time is over, too, and delivery goes on behind this
+            log.exception("giving up failed", extra={"batch": batch.pk})
     before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
     for audience_id, operation in _lanes_with_expired(before):
         if _waits_for_quota(audience_id, operation):
@@ -36,7 +39,7 @@ def give_up(now: datetime) -> int:
         try:
             while _give_up_arrivals(audience_id, operation, before - _share(spent, audience_id), now):
                 ended += 1
-        except Exception:  # the others' time is over, too, and delivery goes on behind this
+        except Exception:  # as above
             log.exception("giving up failed", extra={"audience": audience_id})
     return ended
 
@@ -122,7 +125,7 @@ def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: d
             settled_at=now,
             reason=why_waiting(audience_id, operation),
         )
-        moving.move([arrival.id for arrival in ended], batch_id=batch.pk)
+        moving.move_waiting(ended, batch_id=batch.pk)
         settling.end_errored(batch, batch.reason, now)
     return True
 

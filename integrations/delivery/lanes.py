@@ -1,17 +1,22 @@
 """What is due: the lanes (audience and operation) that have something to send, in the order in which to serve them.
 
 Nothing here counts: the lanes are found by skipping through the index of the waiting table, so the cost grows with
-the number of lanes, not of users.
+the number of lanes, not of users. What was claimed since the last vacuum stands in the way of that: who looks often
+remembers where the lanes he knows begin (Lookout).
 """
 
+import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection
 
 from integrations.delivery import pacing, rationing
 from integrations.delivery.clock import clock_sql, greatest_sql
-from integrations.delivery.plans import by_index
+from integrations.delivery.plans import by_index, of_lane
 from integrations.models import (
     AdAccount,
     AppPace,
@@ -29,6 +34,12 @@ from integrations.models import (
 # hold up the others, few enough that an outage leaves the users where they are cheap to keep.
 MOST_FAILING = 8
 
+# Seconds between two looks at all lanes. A lane that is new waits so long at most, and so does somebody whose lower id
+# was committed after a higher one was claimed.
+SEE_ALL_EVERY = 0.5
+
+Key = tuple[int, str]  # audience id and operation of a lane
+
 
 @dataclass(frozen=True)
 class DueLane:
@@ -44,6 +55,7 @@ class DueLane:
     next_slot_in: float  # seconds until the next free slot of that pace
     retries: bool  # a batch waits for its next attempt
     fresh: bool  # arrivals are due
+    first_id: int  # of the oldest arrival; 0 when nobody waits
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -64,7 +76,7 @@ _T = {
 }
 
 
-def _query(rationed: list[str]) -> str:
+def _query(rationed: list[str], *, known: bool) -> str:
     clock = clock_sql()
     slots = ["COALESCE(p.next_slot, 0)", "COALESCE(p.blocked_until, 0)"]
     app = ""
@@ -73,40 +85,53 @@ def _query(rationed: list[str]) -> str:
         places = ", ".join(["%s"] * len(rationed))
         app = f"LEFT JOIN {_T['app']} app ON app.partner = c.partner AND app.partner IN ({places})"
     next_slot = greatest_sql(*slots, clock)
+    in_lane, by_age = of_lane("way.audience_id", "way.operation", "way.starts")
+    in_found, by_found_age = of_lane("lane.audience_id", "lane.operation", "lane.first_id")
     return f"""
-WITH RECURSIVE waiting(id) AS (
-    SELECT min(audience_id) FROM {_T["arrival"]}
+WITH RECURSIVE {_KNOWN[connection.vendor] if known else _ALL}
+SELECT lane.*, CASE WHEN lane.oldest > %s THEN (SELECT a.id FROM {_T["arrival"]} a
+      WHERE {in_found} ORDER BY {by_found_age} LIMIT 1 OFFSET %s) END
+FROM (SELECT found.*, (SELECT a.entered_at FROM {_T["arrival"]} a WHERE a.id = found.first_id) AS oldest
+FROM (SELECT way.audience_id, way.operation, c.partner, c.id AS connection_id, p.id AS pace_id,
+    COALESCE(l.served_at, 0) AS served_at, {next_slot} - {clock} AS slot,
+    (SELECT min(b.next_attempt_at) FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id
+        AND b.operation = way.operation AND b.settled_at IS NULL AND b.state = 'waiting') AS retry,
+    (SELECT min(b.lease_until) FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id
+        AND b.operation = way.operation AND b.settled_at IS NULL AND b.state = 'sending') AS lease,
+    (SELECT count(*) FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id AND b.operation = way.operation
+        AND b.settled_at IS NULL AND b.attempts > 0 AND b.reason > '') AS failing,
+    (SELECT a.id FROM {_T["arrival"]} a WHERE {in_lane} ORDER BY {by_age} LIMIT 1) AS first_id
+  FROM way
+  JOIN {_T["audience"]} u ON u.id = way.audience_id AND u.state IN ('ready', 'gone')
+  JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
+  JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
+  LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
+  {app}
+  LEFT JOIN {_T["lane"]} l ON l.audience_id = way.audience_id
+) found) lane
+"""
+
+
+# The lanes to look at, and the id from which on: all that have something, or those that are told (JSON).
+# Not min(): with young statistics PostgreSQL goes through another index for it, from end to end.
+_IN_LANES = "ORDER BY a.audience_id, a.operation, a.id LIMIT 1"
+_ALL = f"""waiting(id) AS (
+    SELECT (SELECT a.audience_id FROM {_T["arrival"]} a {_IN_LANES})
     UNION ALL
-    SELECT (SELECT min(a.audience_id) FROM {_T["arrival"]} a WHERE a.audience_id > waiting.id)
+    SELECT (SELECT a.audience_id FROM {_T["arrival"]} a WHERE a.audience_id > waiting.id {_IN_LANES})
     FROM waiting WHERE waiting.id IS NOT NULL
 ), busy(id) AS (
     SELECT id FROM waiting WHERE id IS NOT NULL
     UNION
     SELECT audience_id FROM {_T["batch"]} WHERE settled_at IS NULL
-), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add')
-SELECT lane.*, CASE WHEN lane.oldest > %s THEN (SELECT a.id FROM {_T["arrival"]} a
-      WHERE a.audience_id = lane.audience_id AND a.operation = lane.operation ORDER BY a.id LIMIT 1 OFFSET %s) END
-FROM (SELECT busy.id AS audience_id, o.name AS operation, c.partner, c.id AS connection_id, p.id AS pace_id,
-    COALESCE(l.served_at, 0) AS served_at, {next_slot} - {clock} AS slot,
-    (SELECT min(b.next_attempt_at) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'waiting') AS retry,
-    (SELECT min(b.lease_until) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.state = 'sending') AS lease,
-    (SELECT count(*) FROM {_T["batch"]} b
-      WHERE b.audience_id = busy.id AND b.operation = o.name AND b.settled_at IS NULL AND b.attempts > 0
-        AND b.reason > '') AS failing,
-    (SELECT a.entered_at FROM {_T["arrival"]} a
-      WHERE a.audience_id = busy.id AND a.operation = o.name ORDER BY a.id LIMIT 1) AS oldest
-  FROM busy
-  JOIN {_T["audience"]} u ON u.id = busy.id AND u.state IN ('ready', 'gone')
-  JOIN {_T["account"]} t ON t.id = u.ad_account_id AND t.state IN ('connected', 'lost')
-  JOIN {_T["connection"]} c ON c.id = t.connection_id AND c.state = 'connected' AND c.paused_at IS NULL
-  LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
-  {app}
-  LEFT JOIN {_T["lane"]} l ON l.audience_id = busy.id
-  CROSS JOIN operations o
-) lane
-"""
+), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add'
+), way(audience_id, operation, starts) AS (SELECT busy.id, o.name, 0 FROM busy CROSS JOIN operations o)"""
+_KNOWN = {
+    "postgresql": """way(audience_id, operation, starts) AS (
+    SELECT (told->>0)::bigint, told->>1, (told->>2)::bigint FROM jsonb_array_elements(%s::jsonb) AS told)""",
+    "sqlite": """way(audience_id, operation, starts) AS (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(%s))""",
+}
 
 
 def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane]:
@@ -114,22 +139,68 @@ def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane
 
     Arrivals are due when they came before the last tick (`flushed_at`), or when a full batch of them waits.
     """
+    return _due(_look(flushed_at, full, None), now, flushed_at)
+
+
+class Lookout:
+    """Looks several times a second at what is due, and remembers in between which lanes there are.
+
+    A lane is known by the id of its oldest arrival: everything before that was claimed. That is no promise for ever
+    (ids are given before they are committed), so all lanes are looked at from their beginning every SEE_ALL_EVERY.
+    """
+
+    def __init__(self) -> None:
+        self._starts: dict[Key, int] = {}
+        self._saw_all_at = 0.0
+        self.saw_all = False  # whether the last look was one at all lanes
+
+    def due_lanes(self, *, now: datetime, flushed_at: datetime, full: int) -> list[DueLane]:
+        """Return the same as `due_lanes`, of the lanes that are known."""
+        self.saw_all = not self._starts or time.monotonic() - self._saw_all_at > SEE_ALL_EVERY
+        rows = _look(flushed_at, full, None if self.saw_all else self._starts)
+        if self.saw_all:
+            self._saw_all_at = time.monotonic()
+            self._starts = {}
+        for row in rows:
+            key = (row[0], row[1])
+            self._starts[key] = row[_FIRST] or self._starts.get(key, 0)
+        return _due(rows, now, flushed_at)
+
+    def see_all(self) -> None:
+        """Make the next look one at all lanes."""
+        self._starts = {}
+
+
+_FIRST = 10  # the place of `first_id` in a row
+
+
+def _look(flushed_at: datetime, full: int, starts: Mapping[Key, int] | None) -> list[tuple[Any, ...]]:
     rationed = rationing.rationed()
+    told = [] if starts is None else [json.dumps([[*key, first] for key, first in starts.items()])]
     with by_index(), connection.cursor() as cursor:
         # Whether a full batch waits is asked only where nobody has waited long enough: it is a walk of that length.
         flushed = connection.ops.adapt_datetimefield_value(flushed_at)
-        cursor.execute(_query(rationed), [flushed, full - 1, *rationed])
-        rows = cursor.fetchall()
+        cursor.execute(_query(rationed, known=starts is not None), [*told, flushed, full - 1, *rationed])
+        return list(cursor.fetchall())
+
+
+def _due(rows: list[tuple[Any, ...]], now: datetime, flushed_at: datetime) -> list[DueLane]:
     found = []
-    for audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, oldest, full_id in rows:
+    rationed = rationing.rationed()
+    for row in rows:
+        audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, first, oldest, full = (
+            row
+        )
         if pace is None:  # a partner user of whom nothing was asked yet
             pace = pacing.pace_of(Connection.objects.get(pk=conn)).pk
         retries = _reached(retry_at, now) or _reached(lease_until, now)
-        fresh = failing < MOST_FAILING and (full_id is not None or _reached(oldest, flushed_at))
+        fresh = failing < MOST_FAILING and (full is not None or _reached(oldest, flushed_at))
         if retries or fresh:
             turn = partner if partner in rationed else str(pace)
             slot_in = max(float(slot), 0.0)
-            found.append(DueLane(audience, operation, partner, conn, pace, served, turn, slot_in, retries, fresh))
+            found.append(
+                DueLane(audience, operation, partner, conn, pace, served, turn, slot_in, retries, fresh, first or 0)
+            )
     return sorted(found, key=lambda lane: lane.order)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from integrations.delivery.plans import of_lane
 from integrations.models import Operation
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
 
@@ -20,10 +21,11 @@ class Waiting(NamedTuple):
     """One arrival: who, which fields to match on (a MatchField mask), since when, and what the profile has now.
 
     `entered` compares; `moment` makes a datetime of it. `is_there` is false where the profile was deleted. The records
-    are those of MatchField in its order.
+    are those of MatchField in its order. `place` is where PostgreSQL keeps the row, as long as the lane is held.
     """
 
     id: int
+    place: str
     profile_id: int
     match_fields: int
     entered: float | str
@@ -54,29 +56,30 @@ def opposite(operation: str) -> str:
     return Operation.REMOVE if operation == Operation.ADD else Operation.ADD
 
 
-def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, after: int = 0) -> list[Waiting]:
+def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, first: int = 0) -> list[Waiting]:
     """Return the oldest arrivals of a lane; with `unblocked`, only those whose opposite is not under way.
 
-    `after` is the id behind which to begin. To be asked `by_index` (plans.py): the planner would rather scan all
-    profiles.
+    `first` is the id to begin with. To be asked `by_index` (plans.py): the planner would rather scan all profiles.
     """
+    in_lane, by_age = of_lane("%s", "%s", "%s")
+    params: list[int | str] = [audience_id, operation, first]
     blocked = ""
-    params: list[int | str] = [audience_id, operation]
-    if after:
-        blocked = " AND a.id > %s"
-        params.append(after)
+    place = "''"
+    if connection.vendor == "postgresql":
+        params += [audience_id, operation]
+        place = "a.ctid::text"
     if unblocked:
         # OFFSET keeps PostgreSQL from joining: it takes open batches for few, and compares everybody with everybody.
         fence = "OFFSET 0" if connection.vendor == "postgresql" else ""
-        blocked += f" AND NOT EXISTS ({_UNDER_WAY} {fence})"
+        blocked = f" AND NOT EXISTS ({_UNDER_WAY} {fence})"
         params.append(opposite(operation))
     # Not as moments: those are made in Python, one by one.
     entered = "extract(epoch FROM entered_at)::float8" if connection.vendor == "postgresql" else "entered_at || ''"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT w.id, w.profile_id, w.match_fields, {entered}, p.id IS NOT NULL, {_RECORDS} FROM ("
-            "SELECT a.id, a.profile_id, a.match_fields, a.entered_at FROM integrations_arrival a"
-            f" WHERE a.audience_id = %s AND a.operation = %s{blocked} ORDER BY a.id LIMIT %s"
+            f"SELECT w.id, w.place, w.profile_id, w.match_fields, {entered}, p.id IS NOT NULL, {_RECORDS} FROM ("
+            f"SELECT a.id, {place} AS place, a.profile_id, a.match_fields, a.entered_at FROM integrations_arrival a"
+            f" WHERE {in_lane}{blocked} ORDER BY {by_age} LIMIT %s"
             ") w LEFT JOIN profiles_profile p ON p.id = w.profile_id ORDER BY w.id",
             [*params, limit],
         )
@@ -104,11 +107,14 @@ def oldest_entry(arrivals: Iterable[Waiting]) -> datetime:
 
 def has_any(audience_id: int, operation: str) -> bool:
     """Return whether anything of an operation waits or is unfinished in an audience."""
+    in_lane, by_age = of_lane("asked.audience_id", "asked.operation", "0")
+    asked = "CAST(%s AS bigint) AS audience_id, CAST(%s AS varchar(6)) AS operation"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM integrations_arrival WHERE audience_id = %s AND operation = %s) OR EXISTS"
-            " (SELECT 1 FROM integrations_batch WHERE audience_id = %s AND operation = %s AND settled_at IS NULL)",
-            [audience_id, operation] * 2,
+            f"SELECT (SELECT a.id FROM integrations_arrival a WHERE {in_lane} ORDER BY {by_age} LIMIT 1) IS NOT NULL"
+            " OR EXISTS (SELECT 1 FROM integrations_batch b WHERE b.audience_id = asked.audience_id"
+            f" AND b.operation = asked.operation AND b.settled_at IS NULL) FROM (SELECT {asked}) asked",
+            [audience_id, operation],
         )
         return bool(cursor.fetchone()[0])
 
@@ -181,17 +187,32 @@ def by_sync(arrival_ids: Collection[int]) -> list[tuple[int, int]]:
 
 def move(arrival_ids: Collection[int], *, batch_id: int | None = None, reason: str = "") -> None:
     """Turn arrivals into deliveries of a batch, or into deliveries that ended for a reason."""
-    if not arrival_ids:
-        return
     condition, ids = among("id", arrival_ids)
+    if arrival_ids:
+        _move(condition, [ids], batch_id, reason)
+
+
+def move_waiting(arrivals: Collection[Waiting], *, batch_id: int) -> None:
+    """Do the same with arrivals that were read in this transaction, by one who holds the lane."""
+    if connection.vendor != "postgresql":
+        move([arrival.id for arrival in arrivals], batch_id=batch_id)
+    elif arrivals:
+        # By their places: as many walks down the index as users would cost as much as writing the deliveries.
+        # The sum keeps the index out of it; the id is asked for all the same.
+        condition, ids = among("id + 0", [arrival.id for arrival in arrivals])
+        places = ",".join(f'"{arrival.place}"' for arrival in arrivals)
+        _move(f"ctid = ANY(%s::tid[]) AND {condition}", [f"{{{places}}}", ids], batch_id, "")
+
+
+def _move(condition: str, params: list[str], batch_id: int | None, reason: str) -> None:
     put = f"INSERT INTO integrations_delivery ({_COLUMNS}, batch_id, reason) SELECT {_COLUMNS}, %s, %s FROM"
     take = f"DELETE FROM integrations_arrival WHERE {condition}"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"WITH gone AS ({take} RETURNING *) {put} gone", [ids, batch_id, reason])
+            cursor.execute(f"WITH gone AS ({take} RETURNING *) {put} gone", [*params, batch_id, reason])
         else:
-            cursor.execute(f"{put} integrations_arrival WHERE {condition} ORDER BY id", [batch_id, reason, ids])
-            cursor.execute(take, [ids])
+            cursor.execute(f"{put} integrations_arrival WHERE {condition} ORDER BY id", [batch_id, reason, *params])
+            cursor.execute(take, params)
 
 
 def among(column: str, ids: Collection[int]) -> tuple[str, str]:

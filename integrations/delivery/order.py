@@ -33,15 +33,17 @@ MOST_WINDOWS = 4
 Records = tuple[str | None, ...]
 
 
-def in_turn(audience_id: int, operation: str, limit: int, now: datetime) -> list[Waiting]:
-    """Return the oldest arrivals of a lane whose turn it is, and end those that a later intent overtook."""
+def in_turn(audience_id: int, operation: str, limit: int, now: datetime, *, first: int = 0) -> list[Waiting]:
+    """Return the oldest arrivals of a lane whose turn it is, and end those that a later intent overtook.
+
+    `first` is the id to begin with.
+    """
     found: list[Waiting] = []
-    after = 0
     for _ in range(MOST_WINDOWS):
-        window = moving.oldest(audience_id, operation, limit - len(found), unblocked=True, after=after)
+        window = moving.oldest(audience_id, operation, limit - len(found), unblocked=True, first=first)
         if not window:
             break
-        after = window[-1].id
+        first = window[-1].id + 1
         wanted = collapse(window, audience_id, operation, now)
         held = held_up(wanted, audience_id, operation)
         found += [arrival for arrival in wanted if arrival.id not in held]

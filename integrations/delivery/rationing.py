@@ -64,13 +64,6 @@ def next_slot_in(partner_slug: str) -> float:
     return max(max(found.next_slot, found.blocked_until) - read_clock(), 0.0) if found else 0.0
 
 
-def blocked_until(partner_slug: str) -> float:
-    """Return until when a 429 lets nothing of our app out; 0 where there is no quota, or none was answered."""
-    if quota_of(partner_slug) is None:
-        return 0.0
-    return AppPace.objects.filter(pk=partner_slug).values_list("blocked_until", flat=True).first() or 0.0
-
-
 def block(partner_slug: str, wait: timedelta) -> None:
     """Let nothing out for a while, because the partner said so."""
     AppPace.objects.bulk_create([AppPace(partner=partner_slug)], ignore_conflicts=True)

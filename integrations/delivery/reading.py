@@ -5,7 +5,7 @@ happens at the door that every request passes (contract.door).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -52,14 +52,13 @@ def in_background() -> Iterator[None]:
         _is_background.reset(token)
 
 
-def keep_door(partner_slug: str, errand: Errand) -> None:
+def keep_door(partner_slug: str, errand: Errand) -> Callable[[], None] | None:
     """Let a request out when its turn has come; waits up to 2 s. Raises RateLimited, which says when to try again.
 
-    Writes take the turn that their caller asked for (asking.py).
+    Writes take the turn that their caller asked for (asking.py), and tell when they have left.
     """
     if errand == "write":
-        asking.take_turn()
-        return
+        return asking.take_turn()
     partner = registry.partner(partner_slug)
     person = _person.get()
     if errand == "read" and person is not None and partner.seconds_between_reads:
@@ -67,6 +66,7 @@ def keep_door(partner_slug: str, errand: Errand) -> None:
         time.sleep(_take_turn(*person, gap=partner.seconds_between_reads, at_most=longest))
     if partner.quota is not None:
         rationing.count_read(partner_slug, partner.quota, _share(errand))
+    return None
 
 
 def _share(errand: Errand) -> float:

@@ -9,7 +9,7 @@ notes how far it came: a process may die at any moment, and any number of them m
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from integrations.delivery.writing import writing
 from integrations.errors import ContentRefused
 from integrations.models import Audience, Batch, Connection, Operation, Recreation, SyncTotals
 from integrations.reasons import SUPERSEDED
+from pinsync.progress import Progress, progress_of
 
 log = logging.getLogger("pinsync.audiences")
 
@@ -135,8 +136,22 @@ def unfinished(audience_id: int) -> Recreation | None:
     return Recreation.objects.filter(audience=audience_id, ended_at=None).first()
 
 
+def unfinished_of(audience_ids: Collection[int]) -> set[int]:
+    """Return those of these audiences that are on their way back."""
+    found = Recreation.objects.filter(audience__in=audience_ids, ended_at=None) if audience_ids else ()
+    return {recreation.audience_id for recreation in found}
+
+
 def latest(audience_id: int) -> Recreation | None:
     return Recreation.objects.filter(audience=audience_id).order_by("-pk").first()
+
+
+def progress(recreation: Recreation, now: datetime) -> Progress | None:
+    """Return how many users were looked through of about how many; None while there is no new audience yet."""
+    if recreation.made_at is None:
+        return None
+    worked = ((recreation.ended_at or now) - recreation.made_at).total_seconds()
+    return progress_of(recreation.looked_through, recreation.to_look_through, worked)
 
 
 def portions(now: datetime) -> Iterator[Callable[[], int]]:

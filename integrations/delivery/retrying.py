@@ -6,13 +6,13 @@ opposite since, the other records are sent; when there is none, the user ends su
 retry waits for the answer to an earlier opposite request (order.py `must_wait`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from integrations.delivery import claiming, correcting
@@ -71,10 +71,11 @@ class Errored:
         found = self.batches().annotate(users_wanted=Coalesce(Subquery(number), 0))
         return found.aggregate(users=Sum("users_wanted"))["users"] or 0
 
-    def next_batches(self, after: int) -> list[int]:
-        """Return the batches with any of them, behind the batch `after`."""
+    def next_batches(self, after: int, last: int) -> list[int]:
+        """Return the batches with any of them, behind the batch `after`, up to `last`."""
         found = self.batches().filter(Exists(self._members().filter(batch=OuterRef("pk"))), pk__gt=after)
-        return list(found.order_by("pk").values_list("pk", flat=True))
+        # Neither LIMIT nor an upper bound: they tempt the database to walk along all ids instead of those errored.
+        return [pk for pk in found.order_by("pk").values_list("pk", flat=True) if pk <= last]
 
     def _members(self) -> QuerySet[Delivery]:
         if self.sync_id is None:
@@ -102,31 +103,34 @@ def would_take(chosen: Errored, *, at_most: int) -> int:
 
 def retry_sync(sync: AudienceSync, *, reason: str = "", now: datetime) -> int:
     """Retry all errored users of a sync (with a reason); return how many are pending again."""
-    return retry_part(errored_of_sync(sync, reason), now=now).users
+    return retry_all(errored_of_sync(sync, reason), now=now)
 
 
-@dataclass(frozen=True)
-class Part:
-    """How many users are pending again, and behind which batch the next part begins: None when all is done."""
+def retry_all(chosen: Errored, *, now: datetime) -> int:
+    """Retry errored users batch by batch; return how many are pending again. Safe to repeat."""
+    last = newest_batch()  # whoever is refused once more meanwhile is not asked about again
+    retried = sum(retry_of_batch(chosen, batch_id, now=now) for batch_id in chosen.next_batches(0, last))
+    retry_corrections(chosen)
+    return retried
 
-    users: int
-    after: int | None
+
+def newest_batch() -> int:
+    """Return the last batch that anything was put into so far; 0 when there is none."""
+    return Batch.objects.aggregate(last=Max("pk"))["last"] or 0
 
 
-def retry_part(chosen: Errored, *, at_least: int | None = None, after: int = 0, now: datetime) -> Part:
-    """Retry errored users batch by batch, behind the batch `after`.
+def retry_of_batch(chosen: Errored, batch_id: int, *, now: datetime, note: Callable[[int], None] | None = None) -> int:
+    """Retry those of them who are in a batch; return how many are pending again.
 
-    With `at_least`, stop behind the batch with which that many are pending again; corrections that were given
-    up (for that reason) are made again with the last part. Safe to repeat.
+    `note` gets the number in the same transaction; what it raises undoes it all.
     """
-    retried = 0
-    for batch_id in chosen.next_batches(after):
-        retried += _retry(batch_id, chosen.sync_id, None, now)
-        if at_least is not None and retried >= at_least:
-            return Part(retried, batch_id)
+    return _retry(batch_id, chosen.sync_id, None, now, note)
+
+
+def retry_corrections(chosen: Errored) -> None:
+    """Make the corrections again that were given up, for that reason."""
     for batch in chosen.corrections():
         correcting.retry_batch(batch)
-    return Part(retried, None)
 
 
 def wanted_of_batch(batch: Batch) -> QuerySet[Delivery]:
@@ -158,7 +162,13 @@ def _still_wanted(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.exclude(Exists(opposite_since)).exclude(Exists(opposite_waits))
 
 
-def _retry(batch_id: int, sync_id: int | None, delivery_id: int | None, now: datetime) -> int:
+def _retry(
+    batch_id: int,
+    sync_id: int | None,
+    delivery_id: int | None,
+    now: datetime,
+    note: Callable[[int], None] | None = None,
+) -> int:
     audience_id = Batch.objects.filter(pk=batch_id).values_list("audience_id", flat=True).first()
     if audience_id is None:
         return 0
@@ -178,6 +188,8 @@ def _retry(batch_id: int, sync_id: int | None, delivery_id: int | None, now: dat
             _move(batch, part, now)
         left = batch.users - len(ids)
         Batch.objects.filter(pk=batch.pk).update(users=left, state=Batch.State.ERRORED if left else Batch.State.SPLIT)
+        if note is not None:
+            note(len(ids))
     if ids:
         transaction.on_commit(ring)
     return len(ids)

@@ -7,19 +7,22 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db import connection as database
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from integrations import registry
 from integrations.delivery import claiming, pacing, rationing, seats, settling
 from integrations.delivery.asking import Request, in_turn, write_down
 from integrations.delivery.clock import database_clock
-from integrations.delivery.lanes import DueLane, due_lanes, flushed_at
+from integrations.delivery.lanes import DueLane, Lookout, flushed_at
 from integrations.delivery.limits import limits_of
 from integrations.delivery.reading import in_background, reads_of
 from integrations.errors import Follows, PartnerError, Told
@@ -33,6 +36,7 @@ LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something i
 NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
 AFTER_ANOTHER = 1.0  # seconds without having met another process at a lane: until then there is work for two
 LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
+FAILED = 1.0  # the same after a sender failed at it, as all do while the database refuses connections
 
 
 class _LeaseLost(Exception):
@@ -151,11 +155,13 @@ class _Drain:
         self.clock = database_clock()
         self.held_at = 0.0  # when another process was last found claiming
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
+        self.lookout = Lookout()
+        self.connections: list[BaseDatabaseWrapper] = []  # of the senders
 
     def run(self) -> int:
         renewed = time.monotonic()
         look_at = 0.0
-        with ThreadPoolExecutor(settings.SENDERS, thread_name_prefix="sender") as pool:
+        with self._senders() as pool:
             while not self.stop() and time.monotonic() < self.ends_at:
                 if time.monotonic() - renewed > seats.RENEW_EVERY:
                     if not seats.keep(self.seat):
@@ -169,25 +175,45 @@ class _Drain:
                 lanes = self._look()
                 for lane in self._choose(lanes):
                     self.claiming.add(lane.audience_id)
-                    self.at_work[pool.submit(_in_thread, self._serve, lane)] = lane
+                    self.at_work[pool.submit(self._in_thread, lane)] = lane
                 # What may go in hours only is for later ticks: looking at it all the time would cost a core.
                 if self.at_work or time.monotonic() - self.held_at < AFTER_ANOTHER:
                     continue
                 if all(lane.next_slot_in > settings.TICK_SECONDS for lane in lanes):
-                    break
+                    if self.lookout.saw_all:
+                        break
+                    self.lookout.see_all()
             while self.at_work:  # the seat stays ours until the last answer is in
                 wait(self.at_work, timeout=seats.RENEW_EVERY)
                 self._gather()
                 seats.keep(self.seat)
-            for _ in range(settings.SENDERS):
-                pool.submit(database.close)
         return self.made
+
+    @contextmanager
+    def _senders(self) -> Iterator[ThreadPoolExecutor]:
+        """Run threads, each with a database connection of its own, and close those when the threads have ended.
+
+        A thread that ends leaves its connection open until the garbage is collected, which a server with room for a
+        hundred does not wait for.
+        """
+        try:
+            with ThreadPoolExecutor(settings.SENDERS, "sender", initializer=self._remember_connection) as pool:
+                yield pool
+        finally:
+            for one in self.connections:
+                with suppress(DatabaseError):  # that is gone already
+                    one.close()
+
+    def _remember_connection(self) -> None:
+        one = connections[DEFAULT_DB_ALIAS]
+        one.inc_thread_sharing()  # so that another thread may close it
+        self.connections.append(one)
 
     def _look(self) -> list[DueLane]:
         now = self.clock()
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
-        lanes = due_lanes(now=now, flushed_at=flushed_at(), full=full)
+        lanes = self.lookout.due_lanes(now=now, flushed_at=flushed_at(), full=full)
         return [
             lane
             for lane in lanes
@@ -202,6 +228,16 @@ class _Drain:
             if len(chosen) < free and lane.next_slot_in <= LOOK_AHEAD and lane.turn not in {c.turn for c in chosen}:
                 chosen.append(lane)
         return chosen
+
+    def _in_thread(self, lane: DueLane) -> bool:
+        try:
+            return self._serve(lane)
+        except Exception:
+            # The lease runs out and another sender takes the batch; what failed is in the log, by ids only.
+            log.exception("sender failed", extra={"audience": lane.audience_id})
+            self.rest_until[lane.audience_id, lane.operation] = time.monotonic() + FAILED
+            database.close()
+            return False
 
     def _serve(self, lane: DueLane) -> bool:
         if rationing.quota_of(lane.partner) is None:
@@ -233,6 +269,7 @@ class _Drain:
                 fresh=lane.fresh,
                 retries=lane.retries,
                 now=self.clock(),
+                first_id=lane.first_id,
             )
         except claiming.LaneHeld:
             claimed, rest = None, LANE_HELD
@@ -247,13 +284,3 @@ class _Drain:
         for future in [future for future in self.at_work if future.done()]:
             del self.at_work[future]
             self.made += future.result()
-
-
-def _in_thread(serve: Callable[[DueLane], bool], lane: DueLane) -> bool:
-    try:
-        return serve(lane)
-    except Exception:
-        # The lease runs out and another sender takes the batch; what failed is in the log, by ids only.
-        log.exception("sender failed", extra={"audience": lane.audience_id})
-        database.close()
-        return False

@@ -12,6 +12,7 @@ Why it is built like this (all of it was measured):
   leases on batches and seats make that safe.
 """
 
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -45,13 +46,21 @@ LOOK_EVERY = 0.2  # seconds between two looks at the clock
 STUCK_AFTER = timedelta(seconds=6)  # a task waits so long though no child is at work
 MOST_WAITING = 100  # doorbells in the queue beyond which a tick does not ring
 RESTART_AFTER = 1.0  # seconds between the death of a cluster and the next one
+PR_SET_PDEATHSIG = 1  # source: linux/prctl.h
 
-# Shared with the children of the cluster, which inherit them: set while this worker stops, so that long tasks end
-# early; and the process ids of the children that are at a task, each in a place of its own: a lock around them could
-# die with its holder.
+_parent = 0  # process id of this process when it last forked, as its children find it
+
+# Shared with the children of the cluster, which inherit them, and without locks: a lock could die with its holder.
 _shared = multiprocessing.get_context("fork")
-stopping = _shared.Event()
+# Not 0 while this worker stops, so that long tasks end early.
+_stopping: "Array[c_longlong]" = _shared.RawArray(c_longlong, 1)
+# The process ids of the children that are at a task, each in a place of its own.
 at_work: "Array[c_longlong]" = _shared.RawArray(c_longlong, 4096)
+
+
+def stopping() -> bool:
+    """Return whether the worker that this process belongs to has been told to stop."""
+    return bool(_stopping[0])
 
 
 # --- the tick --------------------------------------------------------------------------------------------------
@@ -107,6 +116,7 @@ class Parent:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         connections.close_all()  # a socket shared with a forked child answers the wrong one
+        os.register_at_fork(before=_remember_parent, after_in_child=_die_with_parent)
         cluster.start()
         beat_at = 0.0
         while not self.stop and os.getppid() == self.supervisor:
@@ -115,7 +125,7 @@ class Parent:
                 self._beat()
             self._guarded(lambda: tick(timezone.now()))
             time.sleep(LOOK_EVERY)
-        stopping.set()
+        _stopping[0] = 1
         cluster.stop()
         Heartbeat.objects.filter(name=self.name).delete()
         return 0
@@ -149,6 +159,20 @@ class Parent:
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self.stop = True
+
+
+def _remember_parent() -> None:
+    global _parent
+    _parent = os.getpid()
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process when its parent dies: a child of a killed cluster would work on unwatched."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != _parent:  # it died before we asked
+        os._exit(1)
 
 
 def _is_alive(pid: int) -> bool:

@@ -34,6 +34,8 @@ class Migration(migrations.Migration):
                 ('audiences_tried_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
+                'verbose_name': 'ad account',
+                'verbose_name_plural': 'ad accounts',
                 'ordering': ('name', 'id'),
             },
         ),
@@ -58,6 +60,8 @@ class Migration(migrations.Migration):
                 ('ad_account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audiences', to='integrations.adaccount')),
             ],
             options={
+                'verbose_name': 'audience',
+                'verbose_name_plural': 'audiences',
                 'ordering': ('name_folded', 'id'),
             },
         ),
@@ -72,6 +76,10 @@ class Migration(migrations.Migration):
                 ('audience', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='syncs', to='integrations.audience')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audience_syncs', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'audience sync',
+                'verbose_name_plural': 'audience syncs',
+            },
         ),
         migrations.CreateModel(
             name='Heartbeat',
@@ -81,6 +89,10 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField()),
                 ('parent_at', models.DateTimeField()),
             ],
+            options={
+                'verbose_name': 'heartbeat',
+                'verbose_name_plural': 'heartbeats',
+            },
         ),
         migrations.CreateModel(
             name='Seat',
@@ -90,6 +102,50 @@ class Migration(migrations.Migration):
                 ('holder', models.UUIDField(blank=True, null=True)),
                 ('until', models.FloatField(default=0)),
             ],
+            options={
+                'verbose_name': 'seat',
+                'verbose_name_plural': 'seats',
+            },
+        ),
+        migrations.CreateModel(
+            name='AudienceSize',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('size', models.BigIntegerField(null=True)),
+                ('audience', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='sizes', to='integrations.audience')),
+            ],
+            options={
+                'verbose_name': 'audience size',
+                'verbose_name_plural': 'audience sizes',
+                'constraints': [models.UniqueConstraint(fields=('audience', 'at'), name='audience_size_once_at_a_time')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Lookalike',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=300)),
+                ('country', models.CharField(max_length=2)),
+                ('percent', models.PositiveSmallIntegerField()),
+                ('state', models.CharField(choices=[('creating', 'Being created'), ('ready', 'Exists'), ('failed', 'Could not be created'), ('gone', 'Audience does not exist')], default='creating', max_length=10)),
+                ('external_id', models.CharField(blank=True, max_length=40)),
+                ('failure', models.CharField(blank=True, max_length=40)),
+                ('status', models.CharField(blank=True, max_length=30)),
+                ('size', models.BigIntegerField(blank=True, null=True)),
+                ('began_at', models.DateTimeField()),
+                ('made_at', models.DateTimeField(blank=True, null=True)),
+                ('seen_at', models.DateTimeField(blank=True, null=True)),
+                ('lease_until', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('seed', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lookalikes', to='integrations.audience')),
+            ],
+            options={
+                'verbose_name': 'lookalike audience',
+                'verbose_name_plural': 'lookalike audiences',
+                'indexes': [models.Index(condition=models.Q(('state', 'creating')), fields=['lease_until'], name='lookalike_creating')],
+                'constraints': [models.UniqueConstraint(fields=('seed', 'name'), name='lookalike_once_by_name'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), models.Q(('external_id', ''), _negated=True), _connector='OR'), name='lookalike_ready_has_id')],
+            },
         ),
         migrations.CreateModel(
             name='Lane',
@@ -97,6 +153,10 @@ class Migration(migrations.Migration):
                 ('audience', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='lane', serialize=False, to='integrations.audience')),
                 ('served_at', models.FloatField(default=0)),
             ],
+            options={
+                'verbose_name': 'lane',
+                'verbose_name_plural': 'lanes',
+            },
         ),
         migrations.CreateModel(
             name='SyncTotals',
@@ -109,6 +169,7 @@ class Migration(migrations.Migration):
                 ('errored', models.BigIntegerField(default=0)),
             ],
             options={
+                'verbose_name': 'sync totals',
                 'verbose_name_plural': 'sync totals',
             },
         ),
@@ -123,6 +184,10 @@ class Migration(migrations.Migration):
                 ('audience', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='integrations.audience')),
                 ('sync', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='integrations.audiencesync')),
             ],
+            options={
+                'verbose_name': 'waiting user',
+                'verbose_name_plural': 'waiting users',
+            },
         ),
         migrations.CreateModel(
             name='Authorization',
@@ -145,6 +210,10 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'authorization',
+                'verbose_name_plural': 'authorizations',
+            },
         ),
         migrations.CreateModel(
             name='Batch',
@@ -170,6 +239,7 @@ class Migration(migrations.Migration):
                 ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='integrations.batch')),
             ],
             options={
+                'verbose_name': 'batch',
                 'verbose_name_plural': 'batches',
             },
         ),
@@ -186,6 +256,8 @@ class Migration(migrations.Migration):
                 ('blocked_at', models.FloatField(default=0)),
             ],
             options={
+                'verbose_name': 'pace of a partner user',
+                'verbose_name_plural': 'paces of partner users',
                 'constraints': [models.UniqueConstraint(fields=('partner', 'partner_user_id'), name='pace_once_per_partner_user'), models.CheckConstraint(condition=models.Q(('slowdown__gte', 1)), name='pace_never_faster')],
             },
         ),
@@ -199,6 +271,10 @@ class Migration(migrations.Migration):
                 ('batch', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='corrections', to='integrations.batch')),
                 ('profile', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='profiles.profile')),
             ],
+            options={
+                'verbose_name': 'correction',
+                'verbose_name_plural': 'corrections',
+            },
         ),
         migrations.CreateModel(
             name='Attempt',
@@ -211,6 +287,10 @@ class Migration(migrations.Migration):
                 ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='attempt_set', to='integrations.batch')),
                 ('pace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='integrations.pace')),
             ],
+            options={
+                'verbose_name': 'attempt',
+                'verbose_name_plural': 'attempts',
+            },
         ),
         migrations.CreateModel(
             name='Connection',
@@ -238,6 +318,10 @@ class Migration(migrations.Migration):
                 ('connected_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'connection',
+                'verbose_name_plural': 'connections',
+            },
         ),
         migrations.AddField(
             model_name='adaccount',
@@ -258,6 +342,7 @@ class Migration(migrations.Migration):
                 ('sync', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='integrations.audiencesync')),
             ],
             options={
+                'verbose_name': 'delivery',
                 'verbose_name_plural': 'deliveries',
             },
         ),
@@ -269,6 +354,10 @@ class Migration(migrations.Migration):
                 ('blocked_until', models.FloatField(default=0)),
                 ('claimed_until', models.FloatField(default=0)),
             ],
+            options={
+                'verbose_name': 'pace of the app',
+                'verbose_name_plural': 'paces of the app',
+            },
         ),
         migrations.CreateModel(
             name='AppRead',
@@ -278,7 +367,26 @@ class Migration(migrations.Migration):
                 ('at', models.FloatField()),
             ],
             options={
+                'verbose_name': 'read of the app',
+                'verbose_name_plural': 'reads of the app',
                 'indexes': [models.Index(fields=['partner', 'at'], name='app_read_by_time')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SyncHour',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField()),
+                ('entered', models.BigIntegerField(default=0)),
+                ('synced', models.BigIntegerField(default=0)),
+                ('not_synced', models.BigIntegerField(default=0)),
+                ('pending', models.BigIntegerField(default=0)),
+                ('errored', models.BigIntegerField(default=0)),
+                ('sync', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hours', to='integrations.audiencesync')),
+            ],
+            options={
+                'verbose_name': 'hour of a sync',
+                'verbose_name_plural': 'hours of syncs',
             },
         ),
         migrations.CreateModel(
@@ -293,6 +401,10 @@ class Migration(migrations.Migration):
                 ('errored', models.BigIntegerField(default=0)),
                 ('sync', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='minutes', to='integrations.audiencesync')),
             ],
+            options={
+                'verbose_name': 'minute of a sync',
+                'verbose_name_plural': 'minutes of syncs',
+            },
         ),
         migrations.CreateModel(
             name='SyncReason',
@@ -302,6 +414,10 @@ class Migration(migrations.Migration):
                 ('users', models.BigIntegerField(default=0)),
                 ('sync', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reasons', to='integrations.audiencesync')),
             ],
+            options={
+                'verbose_name': 'reason at a sync',
+                'verbose_name_plural': 'reasons at syncs',
+            },
         ),
         migrations.CreateModel(
             name='TermsAcceptance',
@@ -312,6 +428,10 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'acceptance of terms',
+                'verbose_name_plural': 'acceptances of terms',
+            },
         ),
         migrations.CreateModel(
             name='Recreation',
@@ -331,6 +451,8 @@ class Migration(migrations.Migration):
                 ('audience', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recreations', to='integrations.audience')),
             ],
             options={
+                'verbose_name': 'recreation of an audience',
+                'verbose_name_plural': 'recreations of audiences',
                 'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('audience',), name='recreation_one_at_a_time')],
             },
         ),
@@ -342,6 +464,8 @@ class Migration(migrations.Migration):
                 ('last_at', models.FloatField(default=0)),
             ],
             options={
+                'verbose_name': 'tick',
+                'verbose_name_plural': 'ticks',
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='tick_is_one_row')],
             },
         ),
@@ -427,7 +551,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='delivery_of_batch'),
+            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch', 'sync'], name='delivery_of_batch'),
         ),
         migrations.AddIndex(
             model_name='delivery',
@@ -435,15 +559,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(fields=['sync', 'id'], name='delivery_of_sync'),
+            index=models.Index(fields=['sync', 'entered_at', 'id'], name='delivery_of_sync'),
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('reason__gt', '')), fields=['sync', 'reason', '-id'], name='delivery_not_synced'),
+            index=models.Index(condition=models.Q(('reason__gt', '')), fields=['sync', 'reason', 'entered_at', 'id'], name='delivery_not_synced'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('batch__isnull', True), ('reason__gt', '')), models.Q(('batch__isnull', False), ('reason', '')), _connector='OR'), name='delivery_in_batch_or_reason'),
+        ),
+        migrations.AddConstraint(
+            model_name='synchour',
+            constraint=models.UniqueConstraint(fields=('sync', 'hour'), name='sync_hour'),
         ),
         migrations.AddConstraint(
             model_name='syncminute',
@@ -456,5 +584,31 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='syncreason',
             constraint=models.CheckConstraint(condition=models.Q(('users__gte', 0)), name='sync_reason_not_negative'),
+        ),
+        migrations.CreateModel(
+            name='Retrying',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reason', models.CharField(blank=True, max_length=30)),
+                ('target', models.CharField(max_length=200)),
+                ('started_at', models.DateTimeField()),
+                ('total', models.BigIntegerField()),
+                ('done', models.BigIntegerField(default=0)),
+                ('last_batch', models.BigIntegerField()),
+                ('through_batch', models.BigIntegerField(default=0)),
+                ('lease_until', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('cancelled_at', models.DateTimeField(blank=True, null=True)),
+                ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('connection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='retryings', to='integrations.connection')),
+                ('sync', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='retryings', to='integrations.audiencesync')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
+            ],
+            options={
+                'verbose_name': 'retry of many users',
+                'verbose_name_plural': 'retries of many users',
+                'indexes': [models.Index(fields=['sync', '-id'], name='retrying_of_sync'), models.Index(fields=['connection', '-id'], name='retrying_of_connection')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('sync', 'reason'), name='retrying_once_of_sync'), models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('connection', 'reason'), name='retrying_once_of_connection'), models.CheckConstraint(condition=models.Q(('sync__isnull', True), ('connection__isnull', True), _connector='XOR'), name='retrying_of_one'), models.CheckConstraint(condition=models.Q(('cancelled_at__isnull', True), ('ended_at__isnull', False), _connector='OR'), name='retrying_cancelled_is_ended')],
+            },
         ),
     ]

@@ -1,4 +1,4 @@
-from integrations.models.audience import Audience, Lane, Recreation
+from integrations.models.audience import Audience, AudienceSize, Lane, Recreation
 from integrations.models.connection import (
     AdAccount,
     AppPace,
@@ -16,10 +16,10 @@ from integrations.models.delivery import (
     Correction,
     Delivery,
     Operation,
-    SyncMinute,
-    SyncReason,
-    SyncTotals,
 )
+from integrations.models.figures import SyncHour, SyncMinute, SyncReason, SyncTotals
+from integrations.models.lookalike import Lookalike
+from integrations.models.retrying import Retrying
 from integrations.models.worker import Heartbeat, Seat, Tick
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Arrival",
     "Attempt",
     "Audience",
+    "AudienceSize",
     "AudienceSync",
     "Authorization",
     "Batch",
@@ -37,10 +38,13 @@ __all__ = [
     "Delivery",
     "Heartbeat",
     "Lane",
+    "Lookalike",
     "Operation",
     "Pace",
     "Recreation",
+    "Retrying",
     "Seat",
+    "SyncHour",
     "SyncMinute",
     "SyncReason",
     "SyncTotals",

@@ -37,6 +37,8 @@ class Audience(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)  # while CREATING: somebody is at it, or waits until then
 
     class Meta:
+        verbose_name = _("audience")
+        verbose_name_plural = _("audiences")
         ordering = ("name_folded", "id")
         constraints = (
             models.UniqueConstraint(fields=("ad_account", "external_id"), name="audience_once_per_ad_account"),
@@ -61,11 +63,34 @@ class Audience(models.Model):
         return f"{self.name} ({self.external_id or 'no id yet'})"
 
 
+class AudienceSize(models.Model):
+    """What the partner said an audience's size was, from `at` until the next row; NULL while it hides it.
+
+    Written when the local copy is read again and the size has changed (integrations/sizes.py).
+    """
+
+    audience = models.ForeignKey(Audience, models.CASCADE, related_name="sizes", db_index=False)
+    at = models.DateTimeField()
+    size = models.BigIntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("audience size")
+        verbose_name_plural = _("audience sizes")
+        constraints = (models.UniqueConstraint(fields=("audience", "at"), name="audience_size_once_at_a_time"),)
+
+    def __str__(self) -> str:
+        return f"Size {self.pk} of audience {self.audience_id}"
+
+
 class Lane(models.Model):
     """One audience's place in the queue: the row that whoever claims or settles its order locks."""
 
     audience = models.OneToOneField(Audience, models.CASCADE, primary_key=True, related_name="lane")
     served_at = models.FloatField(default=0)  # seconds since the epoch; audiences take turns by it
+
+    class Meta:
+        verbose_name = _("lane")
+        verbose_name_plural = _("lanes")
 
     def __str__(self) -> str:
         return f"Lane of audience {self.audience_id}"
@@ -91,6 +116,8 @@ class Recreation(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("recreation of an audience")
+        verbose_name_plural = _("recreations of audiences")
         constraints = (
             # two people who press at once make one; also what workers look for unfinished ones by
             models.UniqueConstraint(

@@ -44,6 +44,8 @@ class Connection(models.Model):
     looked_at = models.DateTimeField(null=True, blank=True)  # upkeep looked whether lost ad accounts are back
 
     class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
         constraints = (models.UniqueConstraint(fields=("workspace", "partner"), name="connection_once_per_workspace"),)
         indexes = (models.Index(fields=("partner", "partner_user_id"), name="connection_of_partner_user"),)
 
@@ -77,6 +79,8 @@ class AdAccount(models.Model):
     audiences_tried_at = models.DateTimeField(null=True, blank=True)  # by upkeep, with or without success
 
     class Meta:
+        verbose_name = _("ad account")
+        verbose_name_plural = _("ad accounts")
         ordering = ("name", "id")
         constraints = (
             models.UniqueConstraint(fields=("connection", "external_id"), name="ad_account_once_per_connection"),
@@ -93,6 +97,10 @@ class TermsAcceptance(models.Model):
     partner = models.CharField(max_length=30)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     accepted_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("acceptance of terms")
+        verbose_name_plural = _("acceptances of terms")
 
     def __str__(self) -> str:
         return f"Terms of {self.partner} accepted ({self.pk})"
@@ -125,6 +133,10 @@ class Authorization(models.Model):
     partner_user_name = models.CharField(max_length=200, blank=True)
     ad_accounts = models.JSONField(default=list)  # what the person reaches, as plain values
 
+    class Meta:
+        verbose_name = _("authorization")
+        verbose_name_plural = _("authorizations")
+
     def __str__(self) -> str:
         return f"Authorization {self.pk}: {self.purpose}"
 
@@ -144,6 +156,8 @@ class Pace(models.Model):
     blocked_at = models.FloatField(default=0)  # when that and the refusals right before it began
 
     class Meta:
+        verbose_name = _("pace of a partner user")
+        verbose_name_plural = _("paces of partner users")
         constraints = (
             models.UniqueConstraint(fields=("partner", "partner_user_id"), name="pace_once_per_partner_user"),
             models.CheckConstraint(condition=models.Q(slowdown__gte=1), name="pace_never_faster"),
@@ -164,6 +178,10 @@ class AppPace(models.Model):
     blocked_until = models.FloatField(default=0)  # a 429 said so
     claimed_until = models.FloatField(default=0)  # somebody makes a batch for the next slot
 
+    class Meta:
+        verbose_name = _("pace of the app")
+        verbose_name_plural = _("paces of the app")
+
     def __str__(self) -> str:
         return f"Pace of our app at {self.partner}"
 
@@ -178,6 +196,8 @@ class AppRead(models.Model):
     at = models.FloatField()  # seconds since the epoch
 
     class Meta:
+        verbose_name = _("read of the app")
+        verbose_name_plural = _("reads of the app")
         indexes = (models.Index(fields=("partner", "at"), name="app_read_by_time"),)
 
     def __str__(self) -> str:

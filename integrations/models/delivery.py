@@ -36,72 +36,12 @@ class AudienceSync(models.Model):
     operation = models.CharField(max_length=6, choices=Operation.choices, default=Operation.ADD)
     match_fields = models.PositiveSmallIntegerField(default=0)  # matching.MatchField
 
+    class Meta:
+        verbose_name = _("audience sync")
+        verbose_name_plural = _("audience syncs")
+
     def __str__(self) -> str:
         return f"AudienceSync {self.pk}: {self.operation}"
-
-
-class SyncTotals(models.Model):
-    """The five figures of one sync, moved in the same transaction as the users they count."""
-
-    sync = models.OneToOneField(AudienceSync, models.CASCADE, primary_key=True, related_name="totals")
-    entered = models.BigIntegerField(default=0)
-    synced = models.BigIntegerField(default=0)
-    not_synced = models.BigIntegerField(default=0)
-    pending = models.BigIntegerField(default=0)
-    errored = models.BigIntegerField(default=0)
-
-    class Meta:
-        verbose_name_plural = "sync totals"
-        constraints = (
-            models.CheckConstraint(
-                condition=models.Q(
-                    entered=models.F("synced") + models.F("not_synced") + models.F("pending") + models.F("errored")
-                ),
-                name="totals_add_up",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(synced__gte=0, not_synced__gte=0, pending__gte=0, errored__gte=0),
-                name="totals_not_negative",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"Totals of sync {self.sync_id}"
-
-
-class SyncMinute(models.Model):
-    """What happened at one sync in one minute; `pending` is the change, so a chart sums it up."""
-
-    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="minutes")
-    minute = models.DateTimeField()
-    entered = models.BigIntegerField(default=0)
-    synced = models.BigIntegerField(default=0)
-    not_synced = models.BigIntegerField(default=0)
-    pending = models.BigIntegerField(default=0)
-    errored = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=("sync", "minute"), name="sync_minute"),)
-
-    def __str__(self) -> str:
-        return f"Minute of sync {self.sync_id}"
-
-
-class SyncReason(models.Model):
-    """How many users of a sync are now not synced or errored, by reason (reasons.py)."""
-
-    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="reasons")
-    reason = models.CharField(max_length=40)
-    users = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("sync", "reason"), name="sync_reason"),
-            models.CheckConstraint(condition=models.Q(users__gte=0), name="sync_reason_not_negative"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.reason} at sync {self.sync_id}"
 
 
 class Arrival(models.Model):
@@ -119,6 +59,8 @@ class Arrival(models.Model):
     entered_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("waiting user")
+        verbose_name_plural = _("waiting users")
         indexes = (
             # claiming: the oldest of one audience and operation
             models.Index(fields=("audience", "operation", "id"), name="arrival_lane"),
@@ -165,7 +107,8 @@ class Batch(models.Model):
     reason = models.CharField(max_length=40, blank=True)  # of the last attempt that failed
 
     class Meta:
-        verbose_name_plural = "batches"
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(state="sending", lease__isnull=False, lease_until__isnull=False)
@@ -210,6 +153,8 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=40)  # "accepted" or errors.py code
 
     class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         indexes = (models.Index(fields=("started_at",), name="attempt_by_time"),)  # requests of the last minute
 
     def __str__(self) -> str:
@@ -232,7 +177,8 @@ class Delivery(models.Model):
     entered_at = models.DateTimeField()
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(batch__isnull=True, reason__gt="") | models.Q(batch__isnull=False, reason=""),
@@ -240,13 +186,14 @@ class Delivery(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=("batch",), condition=models.Q(batch__isnull=False), name="delivery_of_batch"),
+            # who is in a batch, and whether anybody of one sync is: several syncs share batches
+            models.Index(fields=("batch", "sync"), condition=models.Q(batch__isnull=False), name="delivery_of_batch"),
             # what happened to this person; order: is an earlier intent still on its way
             models.Index(fields=("profile", "audience"), name="delivery_of_profile"),
-            # the users behind a number, newest first; ascending, so that new rows go to its end
-            models.Index(fields=("sync", "id"), name="delivery_of_sync"),
+            # the users behind a number, of any time, newest first; ascending, so that new rows go to its end
+            models.Index(fields=("sync", "entered_at", "id"), name="delivery_of_sync"),
             models.Index(
-                fields=("sync", "reason", "-id"),
+                fields=("sync", "reason", "entered_at", "id"),
                 condition=models.Q(reason__gt=""),
                 name="delivery_not_synced",
             ),
@@ -270,6 +217,8 @@ class Correction(models.Model):
     batch = models.ForeignKey(Batch, models.CASCADE, null=True, related_name="corrections")
 
     class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
         indexes = (
             # correcting: what waits in an audience
             models.Index(fields=("audience", "id"), condition=models.Q(batch__isnull=True), name="correction_waiting"),

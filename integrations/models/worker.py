@@ -1,6 +1,7 @@
 """The clock that all workers share, and who is alive."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Tick(models.Model):
@@ -13,6 +14,8 @@ class Tick(models.Model):
     last_at = models.FloatField(default=0)
 
     class Meta:
+        verbose_name = _("tick")
+        verbose_name_plural = _("ticks")
         constraints = (models.CheckConstraint(condition=models.Q(id=1), name="tick_is_one_row"),)
 
     def __str__(self) -> str:
@@ -29,6 +32,10 @@ class Seat(models.Model):
     holder = models.UUIDField(null=True, blank=True)
     until = models.FloatField(default=0)  # seconds since the epoch
 
+    class Meta:
+        verbose_name = _("seat")
+        verbose_name_plural = _("seats")
+
     def __str__(self) -> str:
         return f"Seat {self.number}"
 
@@ -39,6 +46,10 @@ class Heartbeat(models.Model):
     name = models.CharField(max_length=200, unique=True)  # host and process id
     started_at = models.DateTimeField()
     parent_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,7 @@ Nothing of a body, a token or a record reaches a log or an error message: only m
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -50,12 +50,14 @@ def app_auth() -> HTTPBasicAuth:
 _own = threading.local()
 
 
-def ask_to_start() -> None:
-    """Wait until the request that this thread is making may go out. Once for each; the connection asks."""
-    starts = getattr(_own, "starts", None)
+def ask_to_start() -> Callable[[], None] | None:
+    """Wait until the request that this thread is making may go out; return what to call when it has.
+
+    Once for each request; the connection asks.
+    """
+    starts: Callable[[], Callable[[], None]] | None = getattr(_own, "starts", None)
     _own.starts = None
-    if starts is not None:
-        starts()
+    return None if starts is None else starts()
 
 
 class _Starting(HTTPConnection):
@@ -64,8 +66,10 @@ class _Starting(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         if getattr(_own, "starts", None) and self.is_closed:
             self.connect()
-        ask_to_start()
+        gone = ask_to_start()
         super().request(*args, **kwargs)
+        if gone is not None:
+            gone()
 
 
 class _StartingTLS(_Starting, HTTPSConnection):

@@ -26,6 +26,11 @@ LONGEST_ID = 18  # digits, of every id in a path
 LONGEST_NAME = 256  # characters; stated for ad accounts, held for audiences too
 SMALLEST_REPORTED_SIZE = 100  # matched users; a smaller audience is TOO_SMALL and its size hidden
 
+# Source: OpenAPI description v5.23, AudienceRule, and Pinterest's name for audiences that resemble another one
+ACTALIKE = "Actalike"
+ACTALIKE_COUNTRIES = ("US", "CA", "GB")  # those it names; others are refused or not by Pinterest itself
+ACTALIKE_PERCENTS = range(1, 11)
+
 # Source: Pinterest, set up authentication and authorization (continuous refresh tokens); read 2026-11
 ACCESS_TOKEN_LIFETIME = timedelta(days=30)
 REFRESH_TOKEN_LIFETIME = timedelta(days=60)

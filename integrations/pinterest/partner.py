@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy
 
 from integrations import errors
 from integrations.contract import (
@@ -18,6 +19,8 @@ from integrations.contract import (
     AudienceInfo,
     AudiencePartner,
     Link,
+    LookalikeDraft,
+    LookalikeOffer,
     OperationName,
     PartnerUser,
     Playground,
@@ -41,16 +44,19 @@ _RECORD = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}")
 class Pinterest(AudiencePartner):
     slug = SLUG
     name = "Pinterest"
-    tagline = "Add users to Pinterest audiences as they move through a Canvas, and take them out again."
+    tagline = gettext_lazy("Add users to Pinterest audiences as they move through a Canvas, and take them out again.")
     terms = (
-        Link("Pinterest Business Terms of Service", "https://business.pinterest.com/business-terms-of-service/"),
-        Link("Pinterest Advertising Guidelines", "https://policy.pinterest.com/advertising-guidelines"),
-        Link("Pinterest Ad Data Terms", "https://policy.pinterest.com/ad-data-terms"),
+        Link(
+            gettext_lazy("Pinterest Business Terms of Service"),
+            "https://business.pinterest.com/business-terms-of-service/",
+        ),
+        Link(gettext_lazy("Pinterest Advertising Guidelines"), "https://policy.pinterest.com/advertising-guidelines"),
+        Link(gettext_lazy("Pinterest Ad Data Terms"), "https://policy.pinterest.com/ad-data-terms"),
     )
     requirements = (
-        "A Pinterest Business Hub",
-        "An ad account in it on which you have admin rights",
-        "Pinterest’s terms accepted, for Pinsync below and for the ad account in Pinterest Ads Manager",
+        gettext_lazy("A Pinterest Business Hub"),
+        gettext_lazy("An ad account in it on which you have admin rights"),
+        gettext_lazy("Pinterest’s terms accepted, for Pinsync below and for the ad account in Pinterest Ads Manager"),
     )
     scopes = limits.SCOPES
 
@@ -60,7 +66,9 @@ class Pinterest(AudiencePartner):
     seconds_between_reads = limits.SECONDS_BETWEEN_READS
     longest_name = limits.LONGEST_NAME
     smallest_reported_size = limits.SMALLEST_REPORTED_SIZE
+    placeholders = 1  # create_audience, below
     refresh_before = limits.REFRESH_BEFORE
+    lookalikes = LookalikeOffer(limits.ACTALIKE, limits.ACTALIKE_COUNTRIES, limits.ACTALIKE_PERCENTS)
 
     @property
     def quota(self) -> Quota | None:
@@ -115,7 +123,7 @@ class Pinterest(AudiencePartner):
     def audiences(self, access_token: str, ad_account_id: str) -> Iterator[AudienceInfo]:
         path = f"/ad_accounts/{_id(ad_account_id)}/audiences"
         for item in pages(path, About.AD_ACCOUNT, Bearer(access_token), NEWEST_FIRST):
-            if _customer_list_id(item):
+            if _customer_list_id(item) or item.get("audience_type") == "ACTALIKE":
                 yield _audience(item)
 
     def audience(self, access_token: str, ad_account_id: str, audience_id: str) -> AudienceInfo:
@@ -185,6 +193,28 @@ class Pinterest(AudiencePartner):
             raise kind("A change was answered with exceptions or another list", http_status=status)
         return Receipt(http_status=status)
 
+    # -- Actalikes
+
+    def create_lookalike(self, access_token: str, ad_account_id: str, draft: LookalikeDraft) -> str:
+        asked = {
+            "ad_account_id": ad_account_id,
+            "audience_type": "ACTALIKE",
+            "name": draft.name,
+            "rule": {"seed_id": [_id(draft.seed_id)], "country": draft.country, "percentage": draft.percent},
+        }
+        path = f"/ad_accounts/{_id(ad_account_id)}/audiences"
+        _, body = call("POST", path, About.AD_ACCOUNT, Bearer(access_token), json=asked)
+        return _checked_id(body)
+
+    def find_lookalike(self, access_token: str, ad_account_id: str, draft: LookalikeDraft) -> str:
+        """Look among the audiences, newest first, none older than the draft."""
+        path = f"/ad_accounts/{_id(ad_account_id)}/audiences"
+        audiences = pages(path, About.AD_ACCOUNT, Bearer(access_token), NEWEST_FIRST)
+        for item in takewhile(_not_before(draft.began_at, "created_timestamp"), audiences):
+            if item.get("name") == draft.name and _resembles(item, draft):
+                return _checked_id(item)
+        return ""
+
     # -- trying things out
 
     def playground(self) -> Playground | None:
@@ -220,6 +250,18 @@ def _customer_list_id(item: Mapping[str, Any]) -> str:
     rule = item.get("rule")
     found = rule.get("customer_list_id") if isinstance(rule, dict) else None
     return found if item.get("audience_type") == "CUSTOMER_LIST" and isinstance(found, str) else ""
+
+
+def _resembles(item: Mapping[str, Any], draft: LookalikeDraft) -> bool:
+    """Pinterest's own examples give the percentage as a number and as a text."""
+    rule = item.get("rule")
+    return (
+        item.get("audience_type") == "ACTALIKE"
+        and isinstance(rule, dict)
+        and rule.get("seed_id") == [draft.seed_id]
+        and rule.get("country") == draft.country
+        and str(rule.get("percentage")) == str(draft.percent)
+    )
 
 
 def _audience(item: Mapping[str, Any]) -> AudienceInfo:

@@ -52,5 +52,5 @@ def refresh(
         say_why(request, partner, problem)
     else:
         sentence = ngettext("{number} audience read.", "{number} audiences read.", number)
-        messages.success(request, sentence.format(number=number))
+        messages.success(request, sentence.format(number=f"{number:,}"))
     return redirect("integrations:partner", workspace=workspace.slug, partner=partner.slug)

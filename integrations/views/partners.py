@@ -71,7 +71,9 @@ def show(
         context["canvases"] = [found for found in usage.of(connection) if found.active]
         context["standing"] = forecast.standing(connection, timezone.now())
         context["errored"] = retrying.errored_while_disconnected(connection).figure() if connection.may_call else 0
-        context["may_retry"] = request.member.may(Role.EDITOR)
+        context["may_retry"] = context["may_edit"] = request.member.may(Role.EDITOR)
+        retryings = retrying.shown_of_connection(connection, timezone.now())
+        context |= {"retryings": retryings, "is_retrying": any(one.retrying.ended_at is None for one in retryings)}
         context["reason"] = reason(connection.broken_code, partner.name) if connection.broken_code else None
     response = render(request, "integrations/partner.html", context, status=status)
     return let_forms_lead_to(response, partner)

@@ -75,9 +75,11 @@ def _audience_or_404(workspace: Workspace, partner: AudiencePartner, pk: int) ->
 
 
 def _context(audience: Audience, partner: AudiencePartner) -> dict[str, Any]:
+    latest = recreating.latest(audience.pk)
     return {
         "audience": audience,
         "partner": partner,
-        "recreation": recreating.latest(audience.pk),
+        "recreation": latest,
+        "progress": recreating.progress(latest, timezone.now()) if latest else None,
         "reason": reason(audience.failure, partner.name) if audience.failure else None,
     }

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 class ProfilesConfig(AppConfig):
     name = "pinsync.profiles"
     label = "profiles"
+    verbose_name = _("Profiles")
 
     def ready(self) -> None:
         from pinsync.profiles.home import first_step
@@ -13,6 +14,7 @@ class ProfilesConfig(AppConfig):
         home.register_first_step("profiles", first_step, order=20)
         audit.name_actions(
             {
+                "import.cancelled": _("Import cancelled"),
                 "import.started": _("Import started"),
                 "segment.created": _("Segment created"),
                 "segment.changed": _("Segment changed"),

@@ -189,17 +189,18 @@ def _number(text: str) -> float:
 
 
 def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= MOST_DAYS:
+    days = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MOST_DAYS)) else 0
+    if not 0 < days <= MOST_DAYS:
         raise _RuleError(_("Write the number of days as a whole number."))
-    return int(text)
+    return days
 
 
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(in_utc(text))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter: in UTC it lies beyond the calendar
         raise _RuleError(_("Write the date as 2026-01-31.")) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sortable(moment: datetime) -> str:

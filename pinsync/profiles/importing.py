@@ -5,8 +5,10 @@ behind its last whole chunk, and its figures stay true. Whoever holds the lease 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +40,19 @@ class LeaseLost(Exception):
     """Somebody else took this run over; what we committed stays, what we hold is theirs to do again."""
 
 
+@dataclass
+class _Chunk:
+    """Problems and rows, and where the file goes on behind the last of them."""
+
+    problems: list[Unreadable] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    position: int = 0
+    line: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.problems)
+
+
 def run_import(
     run: Import,
     file: BinaryIO,
@@ -55,16 +70,17 @@ def run_import(
     if not _claim(run, now):
         run.refresh_from_db()
         return run
+    worked_before = run.worked_seconds
     try:
         layout, reader = _open(run, file)
-        for problems, rows in _chunks(reader, layout):
-            lease_until = now + timedelta(seconds=time.monotonic() - started) + LEASE
-            _take(run, reader, problems, rows, now=now, lease_until=lease_until)
-            if after_chunk:
-                after_chunk(run)
-            if seconds is not None and time.monotonic() - started > seconds:
-                _let_go(run)
-                return run
+        with closing(_one_ahead(_chunks(reader, layout))) as chunks:
+            for chunk in chunks:
+                _take(run, chunk, now=now, worked=time.monotonic() - started, worked_before=worked_before)
+                if after_chunk:
+                    after_chunk(run)
+                if seconds is not None and time.monotonic() - started > seconds:
+                    _let_go(run)
+                    return run
     except FileRefused as refused:
         finish(run, Import.State.FAILED, refused.reason, now=now, **refused.values)
         return run
@@ -125,13 +141,34 @@ def stored(run: Import) -> Path:
 
 def finish(run: Import, state: Import.State, error: str = "", *, now: datetime, **values: object) -> bool:
     """End a run and delete its file; return whether it was still open."""
-    ended = Import.objects.filter(pk=run.pk, state__in=(Import.State.WAITING, Import.State.RUNNING)).update(
-        state=state, error=error, error_values=values, finished_at=now, lease_until=None, path=""
-    )
+    ended = _end(run, state, now=now, error=error, error_values=values)
     if ended and run.path:
         stored(run).unlink(missing_ok=True)
     run.refresh_from_db()
-    return ended == 1
+    return ended
+
+
+def cancel(run: Import, user: User, *, now: datetime) -> bool:
+    """Read no more of a run's file; what was taken stays. Return whether it was still under way.
+
+    A worker that is at it finds so when it wants to save its chunk, and saves nothing of it.
+    """
+    if not run.may_cancel:
+        return False
+    with transaction.atomic():
+        ended = _end(run, Import.State.CANCELLED, now=now)
+        if ended:
+            rows = Import.objects.values_list("rows", flat=True).get(pk=run.pk)
+            audit.record(run.workspace, user, "import.cancelled", run.name, now=now, run=run.pk, rows=rows)
+    if ended and run.path:
+        stored(run).unlink(missing_ok=True)
+    run.refresh_from_db()
+    return ended
+
+
+def _end(run: Import, state: Import.State, *, now: datetime, **changes: object) -> bool:
+    is_open = Import.objects.filter(pk=run.pk, state__in=(Import.State.WAITING, Import.State.RUNNING))
+    return is_open.update(state=state, finished_at=now, lease_until=None, path="", **changes) == 1
 
 
 def _claim(run: Import, now: datetime) -> bool:
@@ -164,46 +201,53 @@ def _open(run: Import, file: BinaryIO) -> tuple[Layout, Reader]:
     return layout, reader
 
 
-def _chunks(reader: Reader, layout: Layout) -> Iterator[tuple[list[Unreadable], list[Row]]]:
-    """Yield problems and rows, so many at a time; the reader then stands behind the last of them."""
-    problems: list[Unreadable] = []
-    rows: list[Row] = []
+def _chunks(reader: Reader, layout: Layout) -> Iterator[_Chunk]:
+    chunk = _Chunk()
     start = reader.position
     for read in reader:
         taken = problem_or_row(layout, read)
         if isinstance(taken, Unreadable):
-            problems.append(taken)
+            chunk.problems.append(taken)
         else:
-            rows.append(taken)
-        if len(rows) + len(problems) >= ROWS_PER_CHUNK or reader.position - start >= BYTES_PER_CHUNK:
-            yield problems, rows
-            problems, rows, start = [], [], reader.position
-    if problems or rows:
-        yield problems, rows
+            chunk.rows.append(taken)
+        chunk.position, chunk.line = reader.position, reader.line
+        if len(chunk) >= ROWS_PER_CHUNK or reader.position - start >= BYTES_PER_CHUNK:
+            yield chunk
+            chunk, start = _Chunk(), reader.position
+    if len(chunk):
+        yield chunk
 
 
-def _take(
-    run: Import,
-    reader: Reader,
-    problems: list[Unreadable],
-    rows: list[Row],
-    *,
-    now: datetime,
-    lease_until: datetime,
-) -> None:
-    """Write one chunk and how far the run has come, or nothing. Raises LeaseLost."""
+def _one_ahead(chunks: Iterator[_Chunk]) -> Generator[_Chunk]:
+    """Yield the same, while a thread reads the next one: reading costs as much as the database takes to write.
+
+    What reading raises comes when the chunks before it were taken.
+    """
+    with ThreadPoolExecutor(1, "reader") as pool:
+        coming = pool.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = pool.submit(next, chunks, None)
+            yield chunk
+
+
+def _take(run: Import, chunk: _Chunk, *, now: datetime, worked: float, worked_before: float) -> None:
+    """Write one chunk and how far the run has come, or nothing. Raises LeaseLost.
+
+    `worked`: the seconds since `now`; `worked_before`: those of earlier visits.
+    """
     figures = {
-        "rows": run.rows + len(rows) + len(problems),
-        "rejected": run.rejected + len(problems),
-        "bytes_done": reader.position,
-        "lines_done": reader.line,
-        "lease_until": lease_until,
+        "rows": run.rows + len(chunk),
+        "rejected": run.rejected + len(chunk.problems),
+        "bytes_done": chunk.position,
+        "lines_done": chunk.line,
+        "worked_seconds": worked_before + worked,
+        "lease_until": now + timedelta(seconds=worked) + LEASE,
     }
     with transaction.atomic():
-        written = write(run.workspace, rows, run=run, now=now)
+        written = write(run.workspace, chunk.rows, run=run, now=now)
         figures |= {"created": run.created + written.created, "updated": run.updated + written.updated}
         ImportProblem.objects.bulk_create(
-            [ImportProblem(run=run, line=one.line, reason=one.reason, values=one.values) for one in problems],
+            [ImportProblem(run=run, line=one.line, reason=one.reason, values=one.values) for one in chunk.problems],
             batch_size=1_000,
         )
         ours = Import.objects.filter(pk=run.pk, state=Import.State.RUNNING, lease_until=run.lease_until)

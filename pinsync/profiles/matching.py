@@ -10,6 +10,7 @@ import re
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
+from django.utils.translation import gettext_lazy as _
 
 
 class MatchField(enum.IntFlag):
@@ -37,7 +38,7 @@ class MatchField(enum.IntFlag):
         return mask
 
 
-LABELS = {"email": "Email", "idfa": "Apple IDFA", "gaid": "Google Advertising ID"}
+LABELS = {"email": _("Email"), "idfa": _("Apple IDFA"), "gaid": _("Google Advertising ID")}
 RECORD_COLUMNS = {"email": "email_record", "idfa": "idfa_record", "gaid": "gaid_record"}
 
 # Blanks that spreadsheets and web forms leave around a value: str.strip() knows NBSP, but not the zero-width ones.

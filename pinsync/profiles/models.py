@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from pinsync.profiles.reasons import sentence
+from pinsync.progress import Progress, progress_of
 from pinsync.workspaces.models import Workspace
 
 
@@ -20,6 +21,7 @@ class Import(models.Model):
         RUNNING = "running", _("Running")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")  # by a person: what was taken stays
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200)  # the file's name, or what the simulator calls its users
@@ -31,6 +33,7 @@ class Import(models.Model):
     bytes_total = models.BigIntegerField(default=0)
     bytes_done = models.BigIntegerField(default=0)
     lines_done = models.PositiveIntegerField(default=0)
+    worked_seconds = models.FloatField(default=0)  # on what is done, without the time in between
     rows = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)  # rows that made a profile
     updated = models.PositiveIntegerField(default=0)  # rows that met one, also one that the same file made
@@ -40,6 +43,8 @@ class Import(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
         indexes = (
             models.Index(fields=("workspace", "-id"), name="import_of_workspace"),
             models.Index(
@@ -60,6 +65,26 @@ class Import(models.Model):
             return 100
         return min(99, self.bytes_done * 100 // self.bytes_total) if self.bytes_total else 0
 
+    @property
+    def taken(self) -> int:
+        return self.created + self.updated
+
+    @property
+    def may_cancel(self) -> bool:
+        """Return whether it is still under way and reads a file; users that are being made up have none."""
+        is_open = self.state in (self.State.WAITING, self.State.RUNNING)
+        return is_open and bool(self.path or self.lease_until)
+
+    @property
+    def progress(self) -> Progress:
+        """Return how many rows are read of about how many, taking the rest of the file to be like what is read."""
+        if not self.rows or not self.bytes_done or self.bytes_total < self.bytes_done:
+            return Progress(self.rows, None, None)
+        rows = self.rows * self.bytes_total // self.bytes_done
+        rounded = round(rows, 2 - len(str(rows)))  # two digits that mean something
+        left = progress_of(self.bytes_done, self.bytes_total, self.worked_seconds).seconds
+        return Progress(self.rows, max(self.rows, rounded), left)
+
 
 class ImportProblem(models.Model):
     """A row that was not taken: its line in the file and why. Never its content."""
@@ -70,6 +95,8 @@ class ImportProblem(models.Model):
     values = models.JSONField(default=dict, blank=True)  # numbers and column names for its sentence
 
     class Meta:
+        verbose_name = _("problem of an import")
+        verbose_name_plural = _("problems of imports")
         indexes = (models.Index(fields=("run", "line"), name="problem_by_line"),)
 
     def __str__(self) -> str:
@@ -103,6 +130,8 @@ class Profile(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
         constraints = (models.UniqueConstraint(fields=("workspace", "external_id"), name="profile_external_id"),)
         indexes = (
             models.Index(fields=("workspace", "id"), name="profile_of_workspace"),  # whole-workspace entry, paging
@@ -141,6 +170,10 @@ class RecordChange(models.Model):
     record = models.CharField(max_length=64, null=True)  # the old one; NULL: there was none
     changed_at = models.DateTimeField()
 
+    class Meta:
+        verbose_name = _("changed record")
+        verbose_name_plural = _("changed records")
+
     def __str__(self) -> str:
         return f"Change {self.pk} of profile {self.profile_id}"
 
@@ -155,6 +188,8 @@ class Segment(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
         ordering = ("name",)
         constraints = (models.UniqueConstraint(fields=("workspace", "name"), name="segment_name"),)
 

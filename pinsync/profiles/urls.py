@@ -10,6 +10,7 @@ urlpatterns = [
     path("w/<slug:workspace>/imports/", imports.imports, name="import"),
     path("w/<slug:workspace>/imports/<int:run>/", imports.import_run, name="import_run"),
     path("w/<slug:workspace>/imports/<int:run>/progress/", imports.import_progress, name="import_progress"),
+    path("w/<slug:workspace>/imports/<int:run>/cancel/", imports.import_cancel, name="import_cancel"),
     path("w/<slug:workspace>/imports/<int:run>/problems.csv", imports.import_problems, name="import_problems"),
     path("w/<slug:workspace>/segments/", segments.segment_list, name="segments"),
     path("w/<slug:workspace>/segments/new/", segments.segment_new, name="segment_new"),

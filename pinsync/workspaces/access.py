@@ -7,7 +7,7 @@ test walks the URL conf and asks every view as Admin, Viewer, outsider and anony
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django_ratelimit.core import get_usage
 
+from pinsync.ids import may_be_ids
 from pinsync.workspaces.keys import find_key
 from pinsync.workspaces.models import ApiKey, Member, Role, User, Workspace
 
@@ -64,6 +65,8 @@ def workspace_view(role: Role) -> Decorator:
         def guarded(request: HttpRequest, workspace: str, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
+            if not may_be_ids(kwargs.values()):
+                raise Http404
             member = (
                 Member.objects.select_related("workspace").filter(workspace__slug=workspace, user=request.user).first()
             )
@@ -100,6 +103,8 @@ def api_view(role: Role) -> Decorator:
                 _limit(request, "api", str(inside.api_key.pk), settings.API_REQUESTS_PER_MINUTE)
                 if Role(inside.api_key.role).rank < role.rank:
                     raise ApiError(403, "forbidden", _("This key's role does not allow that."))
+                if not may_be_ids(kwargs.values()):
+                    raise Http404
                 response = view(inside, inside.workspace, **kwargs)
             except ApiError as error:
                 return _refuse(error)
@@ -125,11 +130,25 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     """Return the request's JSON object. Raises ApiError."""
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested thousands of times
         raise ApiError(400, "invalid_json", _("The body is not valid JSON.")) from None
     if not isinstance(body, dict):
         raise ApiError(400, "invalid_json", _("The body must be a JSON object."))
     return body
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Return whether a value of a JSON body is a text with something in it that both databases can compare.
+
+    No database takes half a character (a lone surrogate), and PostgreSQL no NUL.
+    """
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _api_key(request: HttpRequest) -> ApiKey:
@@ -163,7 +182,10 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     """Send to the sign-in page and back here; a fragment asks htmx to take the whole page there."""
     if request.headers.get("HX-Request") != "true":
         return redirect_to_login(request.get_full_path())
-    page = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+    except ValueError:  # no address at all
+        page = "/"
     response = HttpResponse(status=401)
     response["HX-Redirect"] = redirect_to_login(page, resolve_url(settings.LOGIN_URL)).url
     return response

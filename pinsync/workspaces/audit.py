@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from pinsync.workspaces.models import AuditEvent, User, Workspace
+from pinsync.workspaces.models import AuditEvent, Role, User, Workspace
 
 _LABELS: dict[str, str | Promise] = {
     "workspace.created": _("Workspace created"),
@@ -20,6 +20,28 @@ _LABELS: dict[str, str | Promise] = {
     "invitation.withdrawn": _("Invitation withdrawn"),
     "api_key.created": _("API key created"),
     "api_key.revoked": _("API key revoked"),
+}
+
+# The facts beside an event. Those of every app: they are few, and mean the same everywhere.
+_FACTS: dict[str, str | Promise] = {
+    "ad_account": _("ad account"),
+    "ad_accounts": _("ad accounts"),
+    "audience": _("audience"),
+    "batch": _("batch"),
+    "before": _("before"),
+    "bytes": _("bytes"),
+    "canvas": _("Canvas"),
+    "invitation": _("invitation"),
+    "key": _("key"),
+    "of": _("copy of"),
+    "partner_user": _("partner user"),
+    "profile": _("profile"),
+    "reason": _("reason"),
+    "role": _("role"),
+    "rows": _("rows"),
+    "run": _("run"),
+    "segment": _("segment"),
+    "users": _("users"),
 }
 
 
@@ -50,3 +72,9 @@ def name_actions(labels: dict[str, str | Promise]) -> None:
 def label(action: str) -> str:
     """Return what people read for `action`; one without a name is read out: "canvas.launched", Canvas launched."""
     return str(_LABELS.get(action) or action.replace(".", " ").replace("_", " ").capitalize())
+
+
+def fact(name: str, value: object) -> str:
+    """Return one fact of an event's detail as people read it, such as "role: Viewer"."""
+    said = Role(value).label if name in ("role", "before") and value in Role.values else value
+    return f"{_FACTS.get(name) or name.replace('_', ' ')}: {said}"

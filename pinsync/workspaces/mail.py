@@ -7,9 +7,11 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from pinsync.workspaces.models import Invitation, Member, User
+from pinsync.workspaces.preferences import language_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +28,15 @@ def tell(added: Member | Invitation, sender: User) -> bool:
         "address": address,
         "url": f"{settings.BASE_URL}{path}",
     }
-    subject = _("You are invited to %(name)s in Pinsync") if invited else _("You were added to %(name)s in Pinsync")
     name = " ".join(added.workspace.name.split())  # a subject is one line
-    body = render_to_string("workspaces/email/added.txt", context)
+    chosen = None if isinstance(added, Invitation) else language_of(added.user)
     try:
-        send_mail(subject % {"name": name}, body, None, [address])
+        with translation.override(chosen or translation.get_language()):
+            body = render_to_string("workspaces/email/added.txt", context)
+            subject = (
+                _("You are invited to %(name)s in Pinsync") if invited else _("You were added to %(name)s in Pinsync")
+            )
+            send_mail(subject % {"name": name}, body, None, [address])
     except (SMTPException, OSError):
         logger.exception("letter not sent workspace=%s", added.workspace.pk)
         return False

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from pinsync.workspaces import audit
-from pinsync.workspaces.models import Invitation, Member, Role, User, Workspace
+from pinsync.workspaces.models import Invitation, Letters, Member, Role, User, Workspace
 
 INVITATION_LIFETIME = timedelta(days=7)
 
@@ -93,6 +93,12 @@ def change_role(member: Member, role: Role, actor: User, now: datetime) -> bool:
         )
     member.role = role
     return True
+
+
+def choose_letters(member: Member, letters: Letters) -> None:
+    """Write down which e-mails about the workspace this member gets; their own business, so nobody audits it."""
+    Member.objects.filter(pk=member.pk).update(letters=letters)
+    member.letters = letters
 
 
 def remove(member: Member, actor: User, now: datetime) -> None:

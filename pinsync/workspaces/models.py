@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class UserManager(BaseUserManager["User"]):
@@ -23,11 +24,22 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
 
+class Theme(models.TextChoices):
+    """How pages look; SYSTEM follows the device."""
+
+    SYSTEM = "system", pgettext_lazy("theme", "System")
+    LIGHT = "light", pgettext_lazy("theme", "Light")
+    DARK = "dark", pgettext_lazy("theme", "Dark")
+
+
 class User(AbstractUser):
-    """A person who signs in. Users of a brand are Profiles."""
+    """A person who signs in, and how they like their pages. Users of a brand are Profiles."""
 
     username = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail address"), unique=True)
+    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    language = models.CharField(max_length=10, blank=True)  # of settings.LANGUAGES; "" is the browser's
+    time_zone = models.CharField(max_length=64, blank=True)  # IANA name; "" is the browser's
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -51,6 +63,8 @@ class Workspace(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("workspace")
+        verbose_name_plural = _("workspaces")
         ordering = ("name",)
 
     def __str__(self) -> str:
@@ -72,15 +86,26 @@ class Role(models.TextChoices):
         return {"viewer": 0, "editor": 1, "admin": 2}[self.value]
 
 
+class Letters(models.TextChoices):
+    """Which e-mails about a workspace a member gets, such as that a connection broke."""
+
+    OWN = "own", _("About what I connected; as an Admin also about what was connected by somebody who has left")
+    ALL = "all", _("About everything in this workspace")
+    NONE = "none", _("None")
+
+
 class Member(models.Model):
     """A person's role in one workspace. The last Admin of a workspace cannot go."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
+    letters = models.CharField(max_length=4, choices=Letters.choices, default=Letters.OWN)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
         constraints = (models.UniqueConstraint(fields=("workspace", "user"), name="member_once_per_workspace"),)
 
     def __str__(self) -> str:
@@ -104,6 +129,8 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
         constraints = (models.UniqueConstraint(fields=("workspace", "email"), name="invited_once_per_workspace"),)
         indexes = (models.Index(fields=("email",), name="invitation_by_email"),)  # on every sign-in
 
@@ -124,6 +151,10 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
     def __str__(self) -> str:
         return f"API key {self.prefix}…"
 
@@ -142,6 +173,8 @@ class AuditEvent(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("entry of the audit log")
+        verbose_name_plural = _("audit log")
         indexes = (models.Index(fields=("workspace", "-id"), name="audit_of_workspace"),)
 
     def __str__(self) -> str:

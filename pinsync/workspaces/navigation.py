@@ -56,6 +56,7 @@ SECTIONS: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         (
             Place(_("Workspace"), "settings", "workspaces:settings", Role.ADMIN),
             Place(_("Members"), "user-round-cog", "workspaces:members"),
+            Place(_("Notifications"), "bell", "workspaces:notifications"),
             Place(_("API keys"), "key-round", "workspaces:api_keys", Role.ADMIN),
             Place(_("Audit log"), "scroll-text", "workspaces:audit", Role.ADMIN),
         ),

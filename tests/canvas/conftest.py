@@ -108,7 +108,7 @@ def charlie(db):
 
 
 def _member(workspace, email, role):
-    user = User.objects.create_user(email)  # signs in by force_login: hashing a password takes its time
+    user = User.objects.create_user(email)  # signs in by force_login
     Member.objects.create(workspace=workspace, user=user, role=role)
     return user
 
@@ -120,6 +120,11 @@ def partner():
 
 @pytest.fixture
 def connection(workspace, partner):
+    return connect(workspace, partner)
+
+
+def connect(workspace, partner):
+    """Make a connection that needs no partner behind it."""
     Pace.objects.create(partner=partner.slug, partner_user_id="777")
     return Connection.objects.create(
         workspace=workspace,
@@ -135,6 +140,10 @@ def connection(workspace, partner):
 
 @pytest.fixture
 def ad_account(connection):
+    return ad_account_of(connection)
+
+
+def ad_account_of(connection):
     return AdAccount.objects.create(
         connection=connection, external_id="549", name="Shop Korea", state=AdAccount.State.CONNECTED, seen_at=NOON
     )
@@ -142,6 +151,10 @@ def ad_account(connection):
 
 @pytest.fixture
 def audience(ad_account):
+    return audience_in(ad_account)
+
+
+def audience_in(ad_account):
     return Audience.objects.create(
         ad_account=ad_account, external_id="2542", target_id="6431", name="Winter buyers", seen_at=NOON
     )
@@ -154,7 +167,11 @@ def canvas(workspace):
 
 @pytest.fixture
 def running(canvas, audience):
-    """An active Canvas with one sync step."""
+    return run(canvas, audience)
+
+
+def run(canvas, audience):
+    """Make a Canvas active, with one sync step."""
     add(canvas, "audience_sync", audience=audience)
     Canvas.objects.filter(pk=canvas.pk).update(state=Canvas.State.ACTIVE, launched_at=NOON)
     canvas.refresh_from_db()

@@ -7,6 +7,7 @@ import pytest
 
 from canvas import repeating
 from canvas.models import ApiCall, Canvas, Entry
+from pinsync.profiles.models import Segment
 from pinsync.workspaces.keys import digest
 from pinsync.workspaces.models import ApiKey, Workspace
 from tests.canvas.conftest import NOON, people
@@ -47,6 +48,26 @@ def test_users_enter_by_their_ids(client, triggered, key, workspace):
     again = call(client, triggered, key, {"external_ids": ["u1", "u2"]})
     assert again.json() == {"entered": 1, "not_entered": 1, "unknown": 0}
     assert set(Entry.objects.values_list("move__source", flat=True)) == {"api"}
+
+
+@pytest.mark.parametrize("bad", [" ", "u\0", "u\ud800", 7, None])
+def test_an_id_that_no_database_takes_is_refused(client, triggered, key, bad):
+    answer = call(client, triggered, key, {"external_ids": ["u0", bad]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+
+
+def test_exit_criteria_that_make_no_sense_are_said_and_let_nobody_in(client, triggered, key, workspace):
+    people(workspace, 1)
+    triggered.exit_segment = Segment.objects.create(workspace=workspace, name="Broken", filters={"match": "none"})
+    triggered.save()
+    answer = call(client, triggered, key, {"external_ids": ["u0"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_usable")
+    assert not Entry.objects.exists()
+
+
+def test_a_body_nested_without_end_is_refused(client, triggered, key):
+    answer = call(client, triggered, key, "[" * 100_000)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
 
 def test_the_same_call_with_the_same_key_happens_once(client, triggered, key, workspace):
@@ -93,7 +114,7 @@ def test_calls_are_forgotten_after_a_day(workspace):
 )
 def test_what_cannot_be_read_is_refused(client, triggered, key, body, code):
     answer = call(client, triggered, key, body)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413 if code == "too_many" else 400, code)
     assert Entry.objects.count() == 0
 
 

@@ -217,6 +217,8 @@ def test_a_creation_that_fails_says_why_and_what_to_do(editor, sandbox, ad_accou
         ({"audience_text": "Winter Buyers"}, "This audience exists already."),
         ({"ad_account": ""}, "This field is required."),
         ({"audience_text": "x" * 301}, "characters at most."),
+        ({"audience_text": "Spring\0"}, "Null characters are not allowed."),
+        ({"partner": "\0"}, "Select a valid choice."),
     ],
 )
 def test_a_creation_that_cannot_begin_calls_nobody(editor, ad_account, audience, partner, changes, sentence):

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
-from canvas import journeys, launching, schedules
+from canvas import journeys, launching, previewing, schedules
 from canvas.models import Canvas, Entry, Move
 from canvas.steps import audience_sync
 from integrations.delivery import pacing
@@ -97,6 +98,13 @@ def test_an_import_must_be_finished_before_its_users_can_enter(ready, workspace)
     Import.objects.update(state=Import.State.DONE)
     ready.refresh_from_db()
     assert texts(ready) == []
+
+
+def test_a_cancelled_import_is_never_finished_and_another_audience_is_asked_for(ready, workspace):
+    run = Import.objects.create(workspace=workspace, name="customers.csv", state=Import.State.CANCELLED)
+    Canvas.objects.update(source_import=run)
+    ready.refresh_from_db()
+    assert texts(ready) == ["The import “customers.csv” was cancelled. Choose another target audience."]
 
 
 def test_a_segment_whose_rules_make_no_sense_is_a_problem(ready, workspace):
@@ -281,21 +289,36 @@ def test_the_preview_counts_users_fields_requests_and_seconds(ready, workspace, 
     )
     settings.USERS_PER_REQUEST = 8
     settings.RECORDS_PER_REQUEST = 8
-    preview = launching.preview(ready, NOON)
+    preview = previewing.preview(ready, NOON)
     assert (preview.users, preview.coverage) == (25, {"total": 25, "email": 20, "idfa": 10, "gaid": 0})
     (forecast,) = preview.forecasts
     # 20 users in threes of eight, but 30 records in fours of eight
     assert (forecast.users, forecast.records, forecast.requests) == (20, 30, 4)
     assert preview.seconds == pytest.approx(3 * pacing.spacing(partner.slug))  # until the last one starts
     AudienceSync.objects.update(match_fields=1)
-    (forecast,) = launching.preview(ready, NOON).forecasts
+    (forecast,) = previewing.preview(ready, NOON).forecasts
     assert (forecast.users, forecast.records, forecast.requests) == (20, 20, 3)
+
+
+def test_the_preview_of_more_steps_takes_no_more_queries(ready, workspace, audience, partner):
+    people(workspace, 3)
+
+    def queries():
+        with CaptureQueriesContext(database) as found:
+            counted = previewing.preview(ready, NOON)
+        return len(found), [(each.users, each.records) for each in counted.forecasts]
+
+    first, forecasts = queries()
+    assert forecasts == [(3, 3)]
+    for fields in (1, 2, 3, 4, 1):
+        add(ready, "audience_sync", audience=audience, fields=fields)
+    assert queries() == (first, [(3, 3), (3, 3), (0, 0), (3, 3), (0, 0), (3, 3)])
 
 
 def test_the_preview_leaves_out_who_may_not_enter(running, workspace):
     everybody = people(workspace, 5)
     journeys.enter(running, everybody.order_by("id")[:2], source="api", now=NOON)
-    assert launching.preview(running, NOON).users == 3
+    assert previewing.preview(running, NOON).users == 3
 
 
 @pytest.mark.django_db(transaction=True)

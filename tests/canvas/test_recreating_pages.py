@@ -1,6 +1,7 @@
 """“Recreate audience” where people meet it: journey, step page, step editor and admin."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -46,7 +47,7 @@ def test_the_count_comes_first(client, erin, gone):
     client.force_login(erin)
     said = words(client.get(HERE.format(gone.pk) + "recreation/"))
     assert "7 users were in it and will be sent again" in said
-    assert "That takes about 1 request, 0 s at the present pace" in said
+    assert "That takes about 1 request, under 1 s at the present pace" in said
     assert "2 users still wait and go on to the new one" in said
     assert "Winter" in said
     assert not Recreation.objects.exists()
@@ -58,6 +59,7 @@ def test_an_editor_presses_it_and_follows(client, erin, running, gone):
     assert "The audience is created again within seconds" in words(answer)
     assert "The audience is being created again" in words(answer)
     assert 'hx-trigger="every 2s"' in answer.content.decode()
+    assert "This cannot be cancelled: the partner may have made the audience already" in words(answer)
     event = AuditEvent.objects.get(action="audience.recreated")
     assert (event.actor, event.target) == (erin, "Winter buyers")
     assert "Nothing to recreate" in words(client.post(HERE.format(gone.pk) + "recreate/", follow=True))
@@ -66,7 +68,18 @@ def test_an_editor_presses_it_and_follows(client, erin, running, gone):
     Audience.objects.update(state="ready", external_id="77", target_id="78", failure="")
     Recreation.objects.update(made_at=timezone.now(), to_look_through=9000, looked_through=4000, sent_again=3500)
     live = words(client.get(HERE.format(gone.pk) + "recreation/live/"))
-    assert "Looked through 4,000 of 9,000 Sent again 3,500" in live
+    assert "4,000 of about 9,000 users looked through." in live
+    assert "left." not in live  # it has not worked long enough to say
+    assert "Sent again 3,500" in live
+    assert "This cannot be cancelled: whoever was not sent again yet would count as synced" in live
+    Recreation.objects.update(made_at=timezone.now() - timedelta(seconds=230))
+    assert "About 5 min left." in words(client.get(HERE.format(gone.pk) + "recreation/live/"))
+    assert "About 5 min left." in words(client.get(HERE.format(gone.pk) + "recreation/"))  # after a reload
+    Recreation.objects.update(looked_through=9000)
+    live = words(client.get(HERE.format(gone.pk) + "recreation/live/"))
+    assert "Nearly done." in live
+    assert "left." not in live
+    Recreation.objects.update(looked_through=4000)
     assert "was created again; 3,500 users are being sent again. Show progress" in words(client.get(step))
     Recreation.objects.update(ended_at=timezone.now())
     html = client.get(HERE.format(gone.pk) + "recreation/live/").content.decode()
@@ -122,7 +135,7 @@ def test_staff_are_asked_with_a_count_first(client, gone, workspace):
     chosen = {"action": "recreate", "_selected_action": [gone.pk]}
     asked = words(client.post(address, chosen))
     assert "Winter buyers" in asked
-    assert "shop 7 2 1 0 s" in asked
+    assert "shop 7 2 1 under 1 s" in asked
     assert not Recreation.objects.exists()
     answer = client.post(address, {**chosen, "confirmed": "yes"}, follow=True)
     assert "1 audience is created again within seconds" in words(answer)

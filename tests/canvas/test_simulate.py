@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -11,6 +12,8 @@ import requests
 from django.core.management import CommandError, call_command
 
 from canvas.models import Canvas, Move
+from canvas.scenarios import scenarios
+from canvas.scenarios.base import Check, Look
 from integrations.models import AdAccount, Audience, Connection
 from pinsync.profiles.models import Profile
 from tests import material
@@ -211,6 +214,62 @@ def test_a_token_that_died_is_noticed_and_said(shop, sandbox):
     assert "Invalid Token" in refused("--audience", "A", *users())
     assert Connection.objects.get().state == Connection.State.BROKEN
     assert refused("--audience", "A", *users()) == "Pinterest refuses the token. Reconnect on the partner page."
+
+
+def tell(*arguments: str) -> tuple[str, str]:
+    """Tell a scenario; return what was printed, and the sentence with which the command failed, if it did."""
+    output = StringIO()
+    try:
+        call_command("simulate", "--workspace", "shop", *arguments, stdout=output)
+    except CommandError as problem:
+        return output.getvalue(), f"{problem.returncode}: {problem}"
+    return output.getvalue(), ""
+
+
+@delivers
+def test_a_scenario_is_told_to_its_end(shop, settings):
+    settings.TICK_SECONDS = 1
+    printed, problem = tell("--scenario", "first_sync", "--users", "50")
+    assert problem == ""
+    assert "· 50 customers are made up: 45 with an e-mail address, 5 without." in printed
+    assert "✓ Both sides agree: Pinsync says 45 synced; Pinterest holds 45" in printed
+    assert "4 of 4 checks hold" in printed
+    assert "✗" not in printed
+
+
+@delivers
+def test_a_scenario_whose_check_fails_exits_with_1(shop, settings, monkeypatch):
+    settings.TICK_SECONDS = 1
+    wrong = Check("Two and two", "%(sum)s is not 5", lambda stage: Look(False, {"sum": 4}))
+    scenario = replace(scenarios()["first_sync"], steps=(wrong,))
+    monkeypatch.setitem(scenarios(), "first_sync", scenario)
+    printed, problem = tell("--scenario", "first_sync")
+    assert "✗ Two and two: 4 is not 5" in printed
+    assert problem == "1: The story did not end well. 0 of 1 checks hold, after 0 seconds."
+    printed, problem = tell("--scenario", "first_sync", "--json")
+    assert json.loads(printed)["lines"][0] == {
+        "mark": "bad",
+        "text": "Two and two",
+        "detail": "4 is not 5",
+        "at": json.loads(printed)["lines"][0]["at"],
+    }
+    assert (json.loads(printed)["end"], json.loads(printed)["held"]) == ("failed", 0)
+
+
+@delivers
+def test_a_scenario_that_takes_too_long_is_cancelled_and_tidied_up(shop, sandbox, settings):
+    settings.TICK_SECONDS = 1
+    printed, problem = tell("--scenario", "outage", "--users", "20", "--timeout", "5")
+    assert problem.startswith("1: The story was not at its end after 5 seconds.")
+    assert "· Tidied up" in printed
+    assert sandbox.faults.active() == []
+
+
+def test_a_scenario_needs_a_connection_and_the_main_job_its_fields(workspace):
+    _printed, problem = tell("--scenario", "first_sync")
+    assert "is not connected to Pinterest" in problem
+    assert tell("--profiles", "5", "--audience", "A")[1] == "2: --fields is needed with --csv and --profiles."
+    assert tell("--profiles", "5", "--fields", "email")[1] == "2: --audience is needed with --csv and --profiles."
 
 
 def test_usage_errors_exit_with_2_and_others_with_1_without_a_traceback(shop, tmp_path):

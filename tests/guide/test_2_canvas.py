@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from canvas import building, journeys, launching
+from canvas import building, journeys, launching, previewing
 from canvas.models import Canvas
 from integrations.models import Audience
 from tests.guide.conftest import canvas_of, launch, metrics, profile, wait
@@ -34,7 +34,7 @@ def test_before_launch_the_page_says_who_would_enter_and_what_it_takes(pinterest
     profile(shop, "bea", email="bea@example.com", idfa="7F6B3C1E-2D5A-4B8C-9E0F-112233445566")
     profile(shop, "nobody")
     canvas = canvas_of(shop, alice, ("add", "Winter buyers", "email,idfa"))
-    seen = launching.preview(canvas, timezone.now())
+    seen = previewing.preview(canvas, timezone.now())
     assert seen.coverage == {"total": 3, "email": 2, "idfa": 1, "gaid": 0}
     assert [(each.users, each.requests) for each in seen.forecasts] == [(2, 1)]
 

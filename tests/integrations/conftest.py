@@ -68,7 +68,7 @@ def shop(db) -> Workspace:
 
 
 def _person(email: str, workspace: Workspace | None = None, role: str = "") -> User:
-    person = User.objects.create_user(email)  # signs in by force_login: hashing a password takes a second
+    person = User.objects.create_user(email)  # signs in by force_login
     if workspace:
         Member.objects.create(workspace=workspace, user=person, role=role)
     return person

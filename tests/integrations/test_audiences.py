@@ -1,14 +1,16 @@
-"""The local copy of audiences, their creation in resumable steps, and what keeps a sync from working."""
+"""The local copy of audiences, and their creation in resumable steps."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.core import mail
 
-from integrations import ad_accounts, audiences, creating, registry, upkeep, usage
+from integrations import ad_accounts, audiences, creating, registry, upkeep
+from integrations.contract import AdAccountInfo
 from integrations.errors import Unavailable
-from integrations.models import AdAccount, Audience, AudienceSync, Connection
+from integrations.models import AdAccount, Audience, Connection
 from integrations.pinterest.sandbox.breaking import break_on_purpose
 from integrations.pinterest.sandbox.people import BIG_AD_ACCOUNT_ID
 from integrations.tokens import mark_broken
@@ -59,6 +61,7 @@ def test_searching_finds_by_name_and_id_in_any_case_page_by_page(sandbox, big, w
     assert audiences.search(big, "ACHETEURS D’ÉTÉ").audiences
     assert audiences.search(big, "겨울").audiences
     assert audiences.search(big, "100% nothing_like_it").audiences == []
+    assert audiences.search(big, "winter\0").audiences == []
     assert len(wire.calls) == before  # never waits on the partner
 
 
@@ -304,6 +307,14 @@ def test_adding_and_disconnecting_single_ad_accounts(sandbox, connection, ad_acc
     assert [one.name for one in connection.ad_accounts.filter(state="connected")] == ["Maple & Moss Canada"]
 
 
+def test_one_that_a_partner_lists_twice_is_one(connection, ad_account, now):
+    """A list that is read page by page may shift in between."""
+    info = AdAccountInfo(ad_account.external_id, "Shop", "US", "USD", ("OWNER",), may_write=True)
+    ad_accounts.save_list(connection, [info, replace(info, name="Shop US")], now)
+    ad_account.refresh_from_db()
+    assert (ad_account.name, ad_account.state) == ("Shop US", "connected")
+
+
 def test_one_that_is_not_reached_any_more_is_not_offered(sandbox, connection, now):
     assert any(one.name == "Maple & Moss Lab" for one in ad_accounts.offered(connection))
     break_on_purpose(sandbox, "remove_ad_account_access", {"ad_account_id": "549755813107"})
@@ -312,80 +323,3 @@ def test_one_that_is_not_reached_any_more_is_not_offered(sandbox, connection, no
 
 
 # --- problems of a sync
-
-
-@pytest.fixture
-def sync(shop, ad_account, now) -> AudienceSync:
-    audience = audiences.create(ad_account, "Winter buyers", "", now)
-    return AudienceSync.objects.create(
-        workspace=shop, partner="pinterest", ad_account=ad_account, audience=audience, match_fields=1
-    )
-
-
-def said(sync) -> list[str]:
-    return [problem.text for problem in audiences.problems(AudienceSync.objects.get(pk=sync.pk))]
-
-
-def test_a_complete_sync_has_no_problem(sync):
-    assert said(sync) == []
-
-
-@pytest.mark.parametrize(
-    ("model", "fields", "sentence"),
-    [
-        (AudienceSync, {"partner": ""}, "Choose a partner."),
-        (AudienceSync, {"partner": "gone"}, "Choose a partner."),
-        (AudienceSync, {"match_fields": 0}, "Choose at least one field to match on."),
-        (AudienceSync, {"audience": None}, "Choose an audience, or create one."),
-        (Connection, {"state": "broken"}, "Pinterest refuses the token. Reconnect."),
-        (Connection, {"state": "disconnected"}, "Pinterest is not connected. Connect it."),
-        (
-            AdAccount,
-            {"state": "available"},
-            "The ad account “Maple & Moss US” is not connected. Add it on the partner page.",
-        ),
-        (
-            AdAccount,
-            {"may_write": False},
-            "The connected person may not manage audiences in the ad account “Maple & Moss US”. Ask its admin.",
-        ),
-        (
-            Audience,
-            {"state": "gone"},
-            "The audience “Winter buyers” does not exist any more. Recreate it, or choose another one.",
-        ),
-        (
-            Audience,
-            {"state": "failed"},
-            "The audience “Winter buyers” could not be created. Try again, or choose another one.",
-        ),
-        (Audience, {"state": "creating"}, "The audience “Winter buyers” is still being created. Wait a minute."),
-    ],
-)
-def test_each_problem_is_a_sentence(sync, ad_account, model, fields, sentence):
-    rows = model.objects.filter(pk=ad_account.pk) if model is AdAccount else model.objects.all()
-    rows.update(**fields)
-    assert said(sync) == [sentence]
-
-
-def test_an_empty_sync_says_everything_at_once(shop):
-    sync = AudienceSync.objects.create(workspace=shop, partner="pinterest")
-    problems = audiences.problems(sync)
-    assert [problem.text for problem in problems] == [
-        "Pinterest is not connected. Connect it.",
-        "Choose an ad account.",
-        "Choose an audience, or create one.",
-        "Choose at least one field to match on.",
-    ]
-    assert problems[0].url == "/w/shop/partners/pinterest/"
-
-
-def test_usage_is_asked_of_whoever_registered(sync, connection, ad_account, monkeypatch):
-    monkeypatch.setattr(usage, "_sources", [])
-    used = usage.Usage("Welcome", "/w/shop/canvas/1/", True)
-    old = usage.Usage("Old", "/w/shop/canvas/2/", False)
-    usage.register(lambda ids: [old, used] if sync.pk in ids else [])
-    for thing in (connection, ad_account, sync.audience):
-        assert usage.of(thing) == [used, old]
-    other = connection.ad_accounts.exclude(pk=ad_account.pk).first()
-    assert usage.of(other) == []

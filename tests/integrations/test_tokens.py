@@ -197,6 +197,26 @@ def test_if_that_person_is_gone_the_admins_are_told(connection, alice, dora, bob
     assert [sent.to for sent in mail.outbox] == [["dora@example.com"]]
 
 
+@pytest.mark.parametrize(
+    ("alices", "doras", "bobs", "told"),
+    [
+        ("own", "own", "own", ["alice"]),
+        ("none", "own", "own", ["dora"]),  # an Admin stands in for her
+        ("none", "none", "own", []),
+        ("none", "none", "all", ["bob"]),
+        ("own", "all", "own", ["alice", "dora"]),
+        ("all", "own", "all", ["alice", "bob"]),
+    ],
+)
+def test_members_choose_their_letters(connection, alice, dora, bob, now, alices, doras, bobs, told):
+    for person, letters in ((alice, alices), (dora, doras), (bob, bobs)):
+        Member.objects.filter(user=person).update(letters=letters)
+    broken(connection, now)
+    assert telling.tell_of_breaks(now) == 1
+    assert [sent.to for sent in mail.outbox] == [[f"{name}@example.com"] for name in told]
+    assert all("http://127.0.0.1:8000/w/shop/notifications/" in sent.body for sent in mail.outbox)
+
+
 def test_a_second_break_is_told_again(connection, sandbox, shop, alice, now):
     broken(connection, now)
     telling.tell_of_breaks(now)

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Length
 
 from canvas.models import Canvas, Entry, Move
 from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
-from pinsync.sql import insert_select
+from pinsync.sql import insert_select, joined_as_sets, joined_by_lookup, rows_about
 from pinsync.workspaces.models import AuditEvent, Workspace
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -93,6 +93,12 @@ def test_constants_keep_their_type_under_distinct_and_booleans_too(workspace, pr
         "created_at": NOON,
         "updated_at": NOON,
     }
+    # What else may not be NULL, as the model has it.
+    named |= {
+        field.name: field.get_default()
+        for field in Canvas._meta.concrete_fields
+        if not (field.null or field.primary_key or field.name in named)
+    }
     assert insert_select(Canvas, named, profiles.distinct()) == 1
     copy = Canvas.objects.get()
     assert (copy.reentry, copy.tags, copy.created_at, copy.segment) == (True, ["a"], NOON, None)
@@ -109,32 +115,57 @@ def test_expressions_are_computed_per_row(workspace, profiles):
     assert set(ImportProblem.objects.values_list("reason", "line")) == {("u1", 2), ("u2", 2), ("u3", 2), ("u4", 2)}
 
 
-def test_conflicting_rows_are_left_out_and_not_counted(canvas, profiles):
-    assert insert_select(Entry, columns(canvas), profiles[:2]) == 2
-    assert insert_select(Entry, columns(canvas), profiles, ignore_conflicts=True) == 3
-    assert Entry.objects.count() == 5
+def test_a_conflict_lets_nobody_in(canvas, profiles):
+    assert insert_select(Entry, columns(canvas), profiles.order_by("id")[:2]) == 2
     with pytest.raises(IntegrityError), transaction.atomic():
         insert_select(Entry, columns(canvas), profiles)
-
-
-@pytest.mark.parametrize("wrong", [{"due_at": NOON}, {"state": None}], ids=["check", "not null"])
-def test_only_unique_conflicts_are_ignored(canvas, profiles, wrong):
-    with pytest.raises(IntegrityError), transaction.atomic():
-        insert_select(Entry, columns(canvas, **wrong), profiles, ignore_conflicts=True)
-    assert Entry.objects.count() == 0
+    assert Entry.objects.count() == 2
 
 
 def test_the_set_may_be_filtered_by_subqueries_sliced_or_empty(canvas, profiles, django_assert_num_queries):
     insert_select(Entry, columns(canvas), profiles.order_by("id")[:2])
     fresh = profiles.filter(~Exists(Entry.objects.filter(canvas=canvas, profile=OuterRef("pk"))))
-    assert insert_select(Entry, columns(canvas), fresh, ignore_conflicts=True) == 3
+    assert insert_select(Entry, columns(canvas), fresh) == 3
     named = columns(canvas, turn=1)
     with django_assert_num_queries(0):
         assert insert_select(Entry, named, profiles.none()) == 0
-    assert insert_select(Entry, named, profiles.order_by("-id")[1:3], ignore_conflicts=True) == 2
+    assert insert_select(Entry, named, profiles.order_by("-id")[1:3]) == 2
 
 
 def test_values_travel_as_parameters(canvas, profiles, workspace):
     named = {"workspace": workspace, "name": "'; DROP TABLE", "filters": {}, "created_at": NOON, "updated_at": NOON}
     insert_select(Segment, named, profiles[:1])
     assert Segment.objects.get().name == "'; DROP TABLE"
+
+
+def ways() -> dict[str, str]:
+    names = ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_seqscan")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(names)])
+        return dict(cursor.fetchall())
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite looks up and nothing else")
+@pytest.mark.parametrize(
+    ("joined", "closed"),
+    [
+        (joined_as_sets, {"enable_nestloop"}),
+        (joined_by_lookup, {"enable_hashjoin", "enable_mergejoin", "enable_seqscan"}),
+    ],
+)
+def test_ways_to_join_are_closed_inside_and_open_again_behind_it(joined, closed):
+    before = ways()
+    assert set(before.values()) == {"on"}
+    with transaction.atomic():
+        with joined():
+            assert {name for name, setting in ways().items() if setting == "off"} == closed
+        assert ways() == before
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite keeps no number of rows")
+def test_the_number_of_rows_is_known_about_before_and_after_they_are_analyzed(profiles):
+    first = rows_about(Profile)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE profiles_profile")
+    assert first > 0  # from the size of the file, which rows of other tests have made larger
+    assert rows_about(Profile) == 5

@@ -1,4 +1,7 @@
-"""`manage.py simulate`: users of a file, or made-up ones, into an audience; the main job without a page."""
+"""`manage.py simulate`: users of a file, or made-up ones, into an audience; the main job without a page.
+
+With --scenario it tells a story instead, and its end says whether all checks hold.
+"""
 
 import json
 import time
@@ -12,6 +15,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from canvas import building, launching, simulating
+from canvas.scenarios import scenarios
+from canvas.scenarios.telling import Line
+from canvas.scenarios.terminal import tell
 from canvas.ticking import work_until
 from integrations.errors import PartnerError
 from integrations.models import Operation
@@ -22,12 +28,14 @@ from pinsync.profiles.models import Import
 from pinsync.workspaces.models import Workspace
 
 TIMEOUT_SECONDS = 600.0
+SIGNS = {"good": "✓", "bad": "✗", "stopped": "✗", "untidy": "✗", "done": "·", "tidy": "·"}
 
 
 class Command(BaseCommand):
     help = (
         "Import users, make a one-step Canvas that adds them to an audience (or removes them from it), launch it, and "
-        "say what became of them. Uses a running worker, or does its work itself while it waits."
+        "say what became of them. Uses a running worker, or does its work itself while it waits. Or tell a scenario "
+        "to its end; exits 1 when a check fails."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,10 +43,14 @@ class Command(BaseCommand):
         users = parser.add_mutually_exclusive_group(required=True)
         users.add_argument("--csv", type=Path, help="a file with users (UTF-8; the first line names the columns)")
         users.add_argument("--profiles", type=_number, help="how many users to make up")
+        users.add_argument("--scenario", choices=list(scenarios()), help="tell this story instead")
+        parser.add_argument(
+            "--users", type=_number, help="how many users a scenario makes up, instead of its own number"
+        )
         parser.add_argument("--missing", type=_share, default=0.0, help="share of made-up users without a usable value")
         parser.add_argument("--seed", type=int, default=1, help="the same seed makes up the same values")
-        parser.add_argument("--fields", type=_fields, required=True, help="what to match on: email,idfa,gaid")
-        parser.add_argument("--audience", required=True, help="its name; created when there is none")
+        parser.add_argument("--fields", type=_fields, help="what to match on: email,idfa,gaid")
+        parser.add_argument("--audience", help="its name; created when there is none")
         parser.add_argument("--operation", choices=Operation.values, default=Operation.ADD.value)
         parser.add_argument("--ad-account", default="", help="the partner's id; the first connected one if not given")
         parser.add_argument("--wait", action="store_true", help="until nobody is pending")
@@ -46,6 +58,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["scenario"]:
+            self._tell_scenario(options)
+            return
+        for name in ("fields", "audience"):
+            if options[name] is None:
+                raise CommandError(f"--{name} is needed with --csv and --profiles.", returncode=2)
         started = time.monotonic()
         try:
             simulation = _launch(options)
@@ -71,6 +89,34 @@ class Command(BaseCommand):
             said = f"{outcome.pending:,} users are still pending after {options['timeout']:g} seconds."
             raise CommandError(" ".join([said, *stands]))
 
+    def _tell_scenario(self, options: dict[str, Any]) -> None:
+        scenario = scenarios()[options["scenario"]]
+        as_json = options["json"]
+        if not as_json:
+            self.stdout.write(f"{scenario.title}\n{scenario.story}\n")
+        try:
+            told = tell(
+                _workspace(options),
+                scenario,
+                users=options["users"],
+                seconds=options["timeout"],
+                say=(lambda line: None) if as_json else self._say,
+            )
+        except building.CannotBuild as problem:
+            raise CommandError(str(problem)) from None
+        except DatabaseError as problem:
+            raise CommandError(f"The database does not answer ({type(problem).__name__}). Is it migrated?") from None
+        if as_json:
+            self.stdout.write(json.dumps(told.as_dict()))
+        if told.problem:
+            raise CommandError(told.problem, returncode=130 if told.interrupted else 1)
+        if not as_json:
+            self.stdout.write(f"\n{told.summary}")
+
+    def _say(self, line: Line) -> None:
+        self.stdout.write(f"{SIGNS.get(line.mark, ' ')} {line.text}" + (f": {line.detail}" if line.detail else ""))
+        self.stdout.flush()
+
     def _tell(self, outcome: simulating.Outcome, *, as_json: bool) -> None:
         figures = asdict(outcome)
         if as_json:
@@ -82,9 +128,7 @@ class Command(BaseCommand):
 
 
 def _launch(options: dict[str, Any]) -> simulating.Simulation:
-    workspace = Workspace.objects.filter(slug=options["workspace"]).first()
-    if workspace is None:
-        raise building.CannotBuild(f"There is no workspace “{options['workspace']}”.")
+    workspace = _workspace(options)
     ad_account = building.ad_account_in_use(workspace, options["ad_account"])
     users = _users(workspace, options)
     return simulating.launch(
@@ -96,6 +140,13 @@ def _launch(options: dict[str, Any]) -> simulating.Simulation:
         user=None,
         now=timezone.now(),
     )
+
+
+def _workspace(options: dict[str, Any]) -> Workspace:
+    workspace = Workspace.objects.filter(slug=options["workspace"]).first()
+    if workspace is None:
+        raise building.CannotBuild(f"There is no workspace “{options['workspace']}”.")
+    return workspace
 
 
 def _users(workspace: Workspace, options: dict[str, Any]) -> Import:

@@ -10,7 +10,7 @@ from django.db import connection
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.scene import Place, Scene
 from integrations.benchmarks.chaos.watching import wrong_figures
-from integrations.models import Arrival, Batch, SyncMinute, SyncTotals
+from integrations.models import Arrival, Batch, SyncHour, SyncMinute, SyncTotals
 from integrations.reasons import NO_USABLE_FIELD, SUPERSEDED
 from pinsync.profiles.matching import RECORD_COLUMNS
 from pinsync.profiles.models import Profile
@@ -109,9 +109,11 @@ def _check_figures(model: Model, found: Failures) -> None:
         if totals.entered != entered[totals.sync_id]:
             found.add("entered", f"sync {totals.sync_id}: {totals.entered}, not {entered[totals.sync_id]}")
         for figure in ("entered", "synced", "not_synced", "pending", "errored"):
-            minutes = sum(SyncMinute.objects.filter(sync=totals.sync_id).values_list(figure, flat=True))
-            if minutes != getattr(totals, figure):
-                found.add("minutes do not add up", f"sync {totals.sync_id} {figure}")
+            for name, spans in (("minutes", SyncMinute), ("hours", SyncHour)):
+                if sum(spans.objects.filter(sync=totals.sync_id).values_list(figure, flat=True)) != getattr(
+                    totals, figure
+                ):
+                    found.add(f"{name} do not add up", f"sync {totals.sync_id} {figure}")
     for pk, state, users, counted in _rows(CROWDED):
         found.add("a batch counts its users wrong", f"batch {pk} {state}: {users}, not {counted}")
 

@@ -5,13 +5,13 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from django.db import Error, connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from integrations.benchmarks import pace
@@ -19,11 +19,12 @@ from integrations.benchmarks.chaos import checking, plan, scene
 from integrations.benchmarks.chaos.breaking import Breaker
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.plan import Breakage, Entry, Plan
+from integrations.benchmarks.chaos.scene import Place
 from integrations.benchmarks.chaos.watching import Watch
 from integrations.benchmarks.ground import MARK
 from integrations.benchmarks.processes import describe, kill, marked
 from integrations.delivery.entering import enter
-from integrations.models import Arrival, Attempt, Batch, Delivery
+from integrations.models import Arrival, Attempt, AudienceSync, Batch, Delivery
 from pinsync.profiles.models import Profile
 from pinsync.workspaces import audit
 from pinsync.workspaces.models import AuditEvent
@@ -71,6 +72,7 @@ class Run:
         self.left_behind: list[str] = []  # what the workers left running when they were stopped
         self.last_moment = timezone.now()
         self.retried_entries = 0
+        self.calls = self.retried_calls = 0
         self.settled_in = 0.0
         self.settled = False
 
@@ -158,26 +160,50 @@ class Run:
     # --- users -----------------------------------------------------------------------------------------------
 
     def _enter(self, entry: Entry) -> None:
-        """Let users enter, and find out whether they did when the database was killed under it."""
+        """Let users enter, and find out whether they did when something was killed under it."""
         place = self.scene.places[entry.audience]
         first = place.profiles.start + int(entry.start * len(place.profiles))
         profiles = range(first, min(first + entry.users * entry.step, place.profiles.stop), entry.step)
         sync = place.syncs[entry.operation][entry.sync]
-        self.last_moment = moment = max(timezone.now(), self.last_moment + timedelta(microseconds=1))
+        by_rest = sync.pk in self.scene.door.canvases
+        moment = self._by_rest(place, sync, profiles) if by_rest else self._directly(place, sync, profiles)
+        self.last_moment = max(moment, self.last_moment)
         number = len(self.model.of[place.audience.pk])
-        asked = Asked(number, place.audience.pk, sync.pk, entry.operation, moment, profiles)
+        self.model.note(Asked(number, place.audience.pk, sync.pk, entry.operation, moment, profiles))
+
+    def _directly(self, place: Place, sync: AudienceSync, profiles: range) -> datetime:
+        """Let users enter a sync as a worker would; return the moment at which they did."""
+        moment = max(timezone.now(), self.last_moment + timedelta(microseconds=1))
         while True:
             try:
                 with transaction.atomic():
                     audit.record(place.workspace, None, "chaos.entered", moment.isoformat(), now=moment)
                     enter(sync, Profile.objects.filter(pk__in=list(profiles)), now=moment)
-                break
+                return moment
             except Error as error:
                 log.warning("entry failed: %s", type(error).__name__)
                 self.retried_entries += 1
                 if self._has_entered(moment.isoformat()):
-                    break
-        self.model.note(asked)
+                    return moment
+
+    def _by_rest(self, place: Place, sync: AudienceSync, profiles: range) -> datetime:
+        """Let users enter by a call, again with the same key until it is answered; return when they entered."""
+        ids = [f"user-{pk - place.profiles.start}" for pk in profiles]
+        self.calls += 1
+        while not self.scene.door.knock(sync, ids, f"call {self.calls}"):
+            self.retried_calls += 1
+            self._go_on()
+        while True:  # the web process set the moment: the last one at which any of them came to this sync
+            try:
+                kinds = (Arrival, Delivery)
+                found = [
+                    of.objects.filter(sync=sync, profile=profiles[0]).aggregate(last=Max("entered_at")) for of in kinds
+                ]
+                moments: list[datetime] = [each["last"] for each in found if each["last"]]
+                return max(moments)
+            except Error:
+                connection.close()
+                self._go_on()
 
     def _has_entered(self, mark: str) -> bool:
         """Return whether the transaction with this mark was committed, as soon as the database is back."""
@@ -213,6 +239,8 @@ class Run:
             "users_sent": ends[""],
             "users_not_sent": {reason: number for reason, number in ends.items() if reason},
             "entries_tried_again": self.retried_entries,
+            "calls": self.calls,
+            "calls_tried_again": self.retried_calls,
             "batches": states,
             "attempts": outcomes,
             "broken": dict(self.breaker.done),

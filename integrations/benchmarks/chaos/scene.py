@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from integrations.benchmarks import crowd
+from integrations.benchmarks.chaos.door import Door
 from integrations.benchmarks.processes import MANAGE, Process, until
 from integrations.benchmarks.sandbox import Sandbox
 from integrations.models import AdAccount, Audience, AudienceSync, Heartbeat
@@ -23,7 +24,10 @@ LATENCY_MS = 120  # of every answer while nothing else is broken, so that there 
 
 @dataclass
 class Place:
-    """An audience with two syncs that add and two that remove, and the users who may enter them."""
+    """An audience with two syncs that add and two that remove, and the users who may enter them.
+
+    The second of each is the step of a Canvas that users enter by REST (door.py).
+    """
 
     audience: Audience
     workspace: Workspace
@@ -39,6 +43,7 @@ class Scene:
     sandbox: Sandbox
     web: Process
     workers: list[Process]
+    door: Door
     workspaces: list[Workspace] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
 
@@ -59,6 +64,7 @@ def make(folder: Path, *, workers: int, audiences: int, users_per_request: int) 
             Process(f"worker {number}", [*MANAGE, "worker"], env, folder / f"worker-{number}.log")
             for number in range(workers)
         ],
+        Door(f"http://127.0.0.1:{env['PORT']}"),
     )
     settings.USERS_PER_REQUEST = users_per_request
     scene.sandbox.begin()
@@ -92,7 +98,13 @@ def _people(scene: Scene, audiences: int) -> None:
                 scene.workspaces[side],
                 stretches[side],
                 fields,
-                {op: [crowd.sync(made_audience, op, fields) for _ in range(2)] for op in ("add", "remove")},
+                {
+                    operation: [
+                        crowd.sync(made_audience, operation, fields),
+                        scene.door.make(made_audience, operation, fields),
+                    ]
+                    for operation in ("add", "remove")
+                },
                 scene.sandbox.records(made_audience.target_id),
             )
         )

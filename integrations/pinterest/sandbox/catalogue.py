@@ -11,7 +11,11 @@ TRUE, FALSE = ("true", "on", "1", "yes"), ("false", "off", "0", "no")
 
 
 class BadFault(Exception):
-    """A fault, or a parameter of one, that does not exist or makes no sense. The message says which."""
+    """A fault, or a `parameter` of one, that does not exist or makes no sense. The message says which."""
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Parameter:
             if self.kind == "id" and not re.fullmatch(r"\d{1,18}", text):
                 raise ValueError
         except (ValueError, KeyError, BadRecord):
-            raise BadFault(f"{self.name} is not a {self.kind}.") from None
+            raise BadFault(f"{self.name} is not a {self.kind}.", self.name) from None
         return text
 
     def as_json(self) -> dict[str, Any]:
@@ -74,7 +78,7 @@ class Kind:
             value = given.get(parameter.name)
             if value is None or value == "":
                 if parameter.required:
-                    raise BadFault(f"{self.name} needs {parameter.name}: {parameter.sentence}")
+                    raise BadFault(f"{self.name} needs {parameter.name}: {parameter.sentence}", parameter.name)
                 values[parameter.name] = parameter.default
             else:
                 values[parameter.name] = parameter.read(value)

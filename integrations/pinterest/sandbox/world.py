@@ -65,6 +65,10 @@ class World(Room):
         customer_list = self.customer_list_of(audience)
         if customer_list:
             return customer_list.reported_size(self.clock.now())
+        seeds = [self.audiences.get(id) for id in audience.rule.get("seed_id", [])]
+        lists = [found for seed in seeds if seed and (found := self.customer_list_of(seed))]
+        if lists and all(found.reported_size(self.clock.now()) is None for found in lists):
+            return None  # too few people to look for others who are like them
         is_young = self.clock.now() - audience.created < SIZE_DELAY_SECONDS
         return None if is_young or audience.modelled_size < SMALLEST_SHOWN_SIZE else audience.modelled_size
 

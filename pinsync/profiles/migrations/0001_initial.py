@@ -21,13 +21,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=200)),
                 ('path', models.CharField(blank=True, max_length=500)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='waiting', max_length=10)),
+                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=10)),
                 ('error', models.CharField(blank=True, max_length=40)),
                 ('error_values', models.JSONField(blank=True, default=dict)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('bytes_total', models.BigIntegerField(default=0)),
                 ('bytes_done', models.BigIntegerField(default=0)),
                 ('lines_done', models.PositiveIntegerField(default=0)),
+                ('worked_seconds', models.FloatField(default=0)),
                 ('rows', models.PositiveIntegerField(default=0)),
                 ('created', models.PositiveIntegerField(default=0)),
                 ('updated', models.PositiveIntegerField(default=0)),
@@ -37,6 +38,10 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'import',
+                'verbose_name_plural': 'imports',
+            },
         ),
         migrations.CreateModel(
             name='ImportProblem',
@@ -47,6 +52,10 @@ class Migration(migrations.Migration):
                 ('values', models.JSONField(blank=True, default=dict)),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='problems', to='profiles.import')),
             ],
+            options={
+                'verbose_name': 'problem of an import',
+                'verbose_name_plural': 'problems of imports',
+            },
         ),
         migrations.CreateModel(
             name='Profile',
@@ -65,6 +74,10 @@ class Migration(migrations.Migration):
                 ('last_import', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='profiles', to='profiles.import')),
                 ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='profiles', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'profile',
+                'verbose_name_plural': 'profiles',
+            },
         ),
         migrations.CreateModel(
             name='RecordChange',
@@ -75,6 +88,10 @@ class Migration(migrations.Migration):
                 ('changed_at', models.DateTimeField()),
                 ('profile', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='profiles.profile')),
             ],
+            options={
+                'verbose_name': 'changed record',
+                'verbose_name_plural': 'changed records',
+            },
         ),
         migrations.CreateModel(
             name='Segment',
@@ -87,6 +104,8 @@ class Migration(migrations.Migration):
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='segments', to='workspaces.workspace')),
             ],
             options={
+                'verbose_name': 'segment',
+                'verbose_name_plural': 'segments',
                 'ordering': ('name',),
             },
         ),

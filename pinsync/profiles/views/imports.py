@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from django.contrib import messages
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from pinsync.ids import row_id
 from pinsync.profiles.forms import UploadForm
-from pinsync.profiles.importing import start_import
+from pinsync.profiles.importing import cancel, start_import
 from pinsync.profiles.models import Import, ImportProblem
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
@@ -30,31 +31,50 @@ def imports(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
         messages.success(request, _("The file is here; its rows are being imported."))
         return redirect("profiles:import_run", workspace=workspace.slug, run=run.pk)
     runs = Import.objects.filter(workspace=workspace).select_related("created_by").order_by("-id")[:RUNS_SHOWN]
-    return render(request, "profiles/imports.html", {"form": form, "runs": runs}, status=422 if form.errors else 200)
+    context = {"form": form, "runs": runs, "is_busy": any(run.may_cancel for run in runs)}
+    return render(request, "profiles/imports.html", context, status=422 if form.errors else 200)
 
 
 @workspace_view(Role.VIEWER)
 @require_GET
 def import_run(request: WorkspaceRequest, workspace: Workspace, run: int) -> HttpResponse:
     one = get_object_or_404(Import.objects.select_related("created_by"), workspace=workspace, pk=run)
-    after = request.GET.get("after", "")
+    after = row_id(request.GET.get("after", ""))
     problems = one.problems.order_by("line", "id")
-    if after.isascii() and after.isdigit() and len(after) < 10:
-        problems = problems.filter(line__gt=int(after))
+    if after is not None:
+        problems = problems.filter(line__gt=after)
     page = list(problems[: PROBLEMS_PER_PAGE + 1])
     more = page[PROBLEMS_PER_PAGE - 1].line if len(page) > PROBLEMS_PER_PAGE else None
-    return render(request, "profiles/import_run.html", {"run": one, "problems": page[:PROBLEMS_PER_PAGE], "more": more})
+    context = {
+        "run": one,
+        "problems": page[:PROBLEMS_PER_PAGE],
+        "more": more,
+        "may_edit": request.member.may(Role.EDITOR),
+    }
+    return render(request, "profiles/import_run.html", context)
 
 
 @workspace_view(Role.VIEWER)
 @require_GET
 def import_progress(request: WorkspaceRequest, workspace: Workspace, run: int) -> HttpResponse:
     """Return the figures of a run; once it has ended, ask for the whole page, which then has its problems."""
-    one = get_object_or_404(Import, workspace=workspace, pk=run)
-    response = render(request, "profiles/import_progress.html", {"run": one})
+    one = get_object_or_404(Import.objects.select_related("created_by"), workspace=workspace, pk=run)
+    context = {"run": one, "may_edit": request.member.may(Role.EDITOR)}
+    response = render(request, "profiles/import_progress.html", context)
     if one.finished_at:
         response["HX-Refresh"] = "true"
     return response
+
+
+@workspace_view(Role.EDITOR)
+@require_POST
+def import_cancel(request: WorkspaceRequest, workspace: Workspace, run: int) -> HttpResponse:
+    one = get_object_or_404(Import.objects.select_related("workspace"), workspace=workspace, pk=run)
+    if cancel(one, request.user, now=timezone.now()):
+        messages.success(request, _("The import is cancelled. What was taken stays."))
+    else:
+        messages.info(request, _("Nothing to cancel: the import had ended."))
+    return redirect("profiles:import_run", workspace=workspace.slug, run=one.pk)
 
 
 @workspace_view(Role.VIEWER)
@@ -62,7 +82,8 @@ def import_progress(request: WorkspaceRequest, workspace: Workspace, run: int) -
 def import_problems(request: WorkspaceRequest, workspace: Workspace, run: int) -> StreamingHttpResponse:
     """Return line and reason of every row that was not taken, as CSV; nothing of its content."""
     one = get_object_or_404(Import, workspace=workspace, pk=run)
-    response = StreamingHttpResponse(_problem_lines(one), content_type="text/csv; charset=utf-8")
+    lines = _problem_lines(one, translation.get_language())
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="import-{one.pk}-problems.csv"'
     return response
 
@@ -74,12 +95,13 @@ class _Echo:
         return text
 
 
-def _problem_lines(run: Import) -> Iterator[str]:
+def _problem_lines(run: Import, language: str | None) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield "\ufeff" + str(writer.writerow(("line", "reason")))
     problems = ImportProblem.objects.filter(run=run).order_by("line", "id")
-    for problem in problems.iterator(chunk_size=2_000):
-        yield str(writer.writerow((problem.line, _harmless(problem.sentence))))
+    with translation.override(language):  # a stream begins when the request's language is over
+        yield "\ufeff" + str(writer.writerow((_("Line"), _("Reason"))))
+        for problem in problems.iterator(chunk_size=2_000):
+            yield str(writer.writerow((problem.line, _harmless(problem.sentence))))
 
 
 def _harmless(text: str) -> str:

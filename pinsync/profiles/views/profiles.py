@@ -4,14 +4,13 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from pinsync.ids import row_id
 from pinsync.profiles.finding import page_of, search
 from pinsync.profiles.matching import LABELS, RECORD_COLUMNS
 from pinsync.profiles.models import Profile
 from pinsync.profiles.panels import panels
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
-
-LONGEST_ID = 18  # digits of a page's place that a database key can have
 
 
 @workspace_view(Role.VIEWER)
@@ -21,10 +20,10 @@ def profile_list(request: WorkspaceRequest, workspace: Workspace) -> HttpRespons
     if request.method == "POST" and request.POST.get("q", "").strip():
         text = request.POST["q"]
         return render(request, "profiles/list.html", {"profiles": search(workspace, text), "q": text})
-    before = request.GET.get("before", "")
-    valid = before.isascii() and before.isdigit() and len(before) <= LONGEST_ID
-    page = page_of(Profile.objects.filter(workspace=workspace), int(before) if valid else None)
-    return render(request, "profiles/list.html", {"profiles": page.profiles, "older": page.older, "paged": valid})
+    before = row_id(request.GET.get("before", ""))
+    page = page_of(Profile.objects.filter(workspace=workspace), before)
+    context = {"profiles": page.profiles, "older": page.older, "paged": before is not None}
+    return render(request, "profiles/list.html", context)
 
 
 @workspace_view(Role.VIEWER)

@@ -50,10 +50,41 @@
     if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit();
   });
 
+  // Times show in the time of this device unless the person chose a place: the server reads the cookie.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.split("; ").includes("timezone=" + zone)) {
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = "timezone=" + zone + "; path=/; max-age=31536000; samesite=lax" + secure;
+  }
+
+  // The theme changes at once; the server writes it down and the next page comes with it.
+  document.addEventListener("submit", function (event) {
+    const chosen = event.submitter;
+    if (!chosen || chosen.name !== "theme" || !event.target.matches(".theme-switch")) return;
+    document.documentElement.dataset.theme = chosen.value;
+    document.querySelectorAll(".theme-switch button").forEach(function (button) {
+      button.setAttribute("aria-pressed", String(button.value === chosen.value));
+    });
+  });
+
   // A fragment that brings <dialog data-open> shows it; one notice says when the server does not answer.
   document.addEventListener("htmx:afterSettle", function (event) {
     const dialog = event.target.querySelector && event.target.querySelector("dialog[data-open]:not([open])");
     if (dialog) dialog.showModal();
+  });
+  // A swap that takes the focused element away hands the focus on to what it brought: its notice, else its beginning.
+  let held;
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    const target = event.detail.target;
+    held = target.id && target.contains(document.activeElement) ? target.id : "";
+  });
+  document.addEventListener("htmx:afterSettle", function () {
+    const place = held && document.activeElement === document.body && document.getElementById(held);
+    held = "";
+    if (!place) return;
+    const next = place.querySelector("[role=alert]") || place;
+    next.tabIndex = -1;
+    next.focus();
   });
   // What asks again every few seconds rests while nobody looks.
   document.addEventListener("htmx:beforeRequest", function (event) {

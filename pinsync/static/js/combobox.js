@@ -4,6 +4,7 @@
 (function () {
   "use strict";
   const WAIT = 120; // ms of quiet before a search
+  const OPTION = "[role=option]:not([aria-disabled])"; // the one that says that there is none cannot be chosen
   let timer, searching;
 
   function parts(node) {
@@ -19,7 +20,7 @@
     return text.trim().toLocaleLowerCase();
   }
   function options(c) {
-    return Array.from(c.list.querySelectorAll("[role=option]"));
+    return Array.from(c.list.querySelectorAll(OPTION));
   }
   function same(c) {
     return options(c).find(function (option) {
@@ -114,7 +115,7 @@
   document.addEventListener("click", function (event) {
     const c = parts(event.target);
     if (c && event.target === c.field && c.list.hidden) load(c, c.id.value ? "" : c.field.value);
-    const option = c && event.target.closest("[role=option]");
+    const option = c && event.target.closest(OPTION);
     if (option) choose(c, option);
   });
   document.addEventListener("mousedown", function (event) {

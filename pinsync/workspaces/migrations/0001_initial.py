@@ -29,6 +29,9 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
                 ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail address')),
+                ('theme', models.CharField(choices=[('system', 'System'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=6)),
+                ('language', models.CharField(blank=True, max_length=10)),
+                ('time_zone', models.CharField(blank=True, max_length=64)),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
@@ -46,9 +49,14 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('admin', 'Admin'), ('editor', 'Editor'), ('viewer', 'Viewer')], default='viewer', max_length=10)),
+                ('letters', models.CharField(choices=[('own', 'About what I connected; as an Admin also about what was connected by somebody who has left'), ('all', 'About everything in this workspace'), ('none', 'None')], default='own', max_length=4)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'verbose_name': 'member',
+                'verbose_name_plural': 'members',
+            },
         ),
         migrations.CreateModel(
             name='Workspace',
@@ -60,6 +68,8 @@ class Migration(migrations.Migration):
                 ('members', models.ManyToManyField(related_name='workspaces', through='workspaces.Member', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'workspace',
+                'verbose_name_plural': 'workspaces',
                 'ordering': ('name',),
             },
         ),
@@ -79,6 +89,10 @@ class Migration(migrations.Migration):
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audit_events', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'entry of the audit log',
+                'verbose_name_plural': 'audit log',
+            },
         ),
         migrations.CreateModel(
             name='ApiKey',
@@ -94,6 +108,10 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='workspaces.workspace')),
             ],
+            options={
+                'verbose_name': 'API key',
+                'verbose_name_plural': 'API keys',
+            },
         ),
         migrations.AddConstraint(
             model_name='member',
@@ -114,6 +132,8 @@ class Migration(migrations.Migration):
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='workspaces.workspace')),
             ],
             options={
+                'verbose_name': 'invitation',
+                'verbose_name_plural': 'invitations',
                 'indexes': [models.Index(fields=['email'], name='invitation_by_email')],
                 'constraints': [models.UniqueConstraint(fields=('workspace', 'email'), name='invited_once_per_workspace')],
             },

@@ -7,8 +7,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from pinsync.ids import row_id
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
-from pinsync.workspaces.audit import label
+from pinsync.workspaces.audit import fact, label
 from pinsync.workspaces.models import AuditEvent, Role, User, Workspace
 
 PAGE = 50
@@ -27,10 +28,10 @@ class Line:
 @workspace_view(Role.ADMIN)
 @require_GET
 def audit(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
-    before = request.GET.get("before", "")
+    before = row_id(request.GET.get("before", ""))
     events = AuditEvent.objects.filter(workspace=workspace).select_related("actor").order_by("-id")
-    if before.isascii() and before.isdigit():
-        events = events.filter(pk__lt=min(int(before), 2**63 - 1))
+    if before is not None:
+        events = events.filter(pk__lt=before)
     found = list(events[: PAGE + 1])
     page = found[:PAGE]
     context = {"lines": _lines(page), "older": page[-1].pk if len(found) > PAGE else None, "before": before}
@@ -47,6 +48,6 @@ def _lines(events: list[AuditEvent]) -> list[Line]:
         if "user" in detail:
             person = detail.pop("user")
             target = target or addresses.get(person) or _("person %(id)s (deleted)") % {"id": person}
-        facts = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in detail.items())
+        facts = ", ".join(fact(name, value) for name, value in detail.items())
         lines.append(Line(event, label(event.action), target, facts))
     return lines

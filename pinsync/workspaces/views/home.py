@@ -10,14 +10,19 @@ from django.views.decorators.http import require_GET, require_http_methods
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.creating import rename_workspace
 from pinsync.workspaces.forms import WorkspaceForm
-from pinsync.workspaces.home import first_steps, panels
+from pinsync.workspaces.home import attention, first_steps, panels
 from pinsync.workspaces.models import Role, Workspace
 
 
 @workspace_view(Role.VIEWER)
 @require_GET
 def home(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
-    context = {"first_steps": first_steps(workspace), "panels": panels(workspace)}
+    found = panels(workspace, timezone.now())
+    context = {
+        "first_steps": first_steps(workspace),
+        "panels": [panel for panel in found if panel.template],
+        "attention": [(each, request.member.may(each.role)) for each in attention(found)],
+    }
     return render(request, "workspaces/home.html", context)
 
 

@@ -57,8 +57,8 @@ def test_the_bar_shows_all_of_entered_and_everybody_in_it(launched):
     (found,) = figures_of(launched)
     assert [(part.key, part.value) for part in found.bar] == [
         ("synced", 2),
-        ("pending", 3),
         ("not_synced", 1),
+        ("pending", 3),
         ("errored", 1),
     ]
     assert [part.x for part in found.bar] == [0, *(part.x + part.width for part in found.bar[:-1])]

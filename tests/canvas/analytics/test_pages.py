@@ -3,31 +3,24 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 from django.db import connection as database
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 
 from canvas import journeys
+from canvas.analytics.figures import MEANINGS
+from canvas.analytics.users import STATES
 from integrations.models import Delivery
+from integrations.reasons import reason
 from pinsync.workspaces.models import AuditEvent
+from tests.canvas.analytics.asking import browser, page, queries
 from tests.canvas.analytics.sending import errored, settle
 from tests.canvas.conftest import NOON, add, people
 
 pytestmark = pytest.mark.django_db
-
-
-def browser(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def page(client, canvas, path="", **query):
-    answer = client.get(f"/w/shop/canvas/{canvas.pk}/{path}", query)
-    assert answer.status_code == 200, answer.status_code
-    return answer.getvalue().decode()
 
 
 def test_the_seven_metrics_stand_on_card_table_and_step(launched, step, bob):
@@ -169,20 +162,14 @@ def test_a_draft_has_nothing_to_download(canvas, bob):
     assert json.loads(browser(bob).get(f"/w/shop/canvas/{canvas.pk}/analytics/minutes.json").getvalue()) == []
 
 
-def test_the_chart_has_a_table_beside_it(launched, step, bob):
-    address = f"steps/{step.pk}/analytics/"
-    assert "<polyline" in page(browser(bob), launched, address)
-    as_table = page(browser(bob), launched, address, view="table")
-    assert "<polyline" not in as_table
-    assert "Pending at the end" in as_table
-
-
 def test_a_delay_says_who_waits(canvas, workspace, bob):
     delay = add(canvas, "delay", amount=2, unit="hours")
     type(canvas).objects.filter(pk=canvas.pk).update(state="active", launched_at=NOON)
     journeys.enter(canvas, people(workspace, 2), source="launch", now=NOON)
     client = browser(bob)
     assert "Waiting" in page(client, canvas, f"steps/{delay.pk}/analytics/")
+    assert client.get(f"/w/shop/canvas/{canvas.pk}/steps/{delay.pk}/batches/").status_code == 404
+    assert client.get(f"/w/shop/canvas/{canvas.pk}/steps/{delay.pk}/analytics/history.csv").status_code == 404
     html = page(client, canvas, f"steps/{delay.pk}/users/")
     assert ">u0</a>" in html
     assert ">u1</a>" in html
@@ -202,3 +189,67 @@ def test_pages_take_no_more_queries_for_more_steps(launched, audience, bob):
     for _ in range(5):
         add(launched, "audience_sync", audience=audience)
     assert [queries(path) for path in paths] == few
+
+
+def test_the_parts_of_entered_stand_as_numbers_and_shares_that_add_up(launched, step, bob):
+    html = page(browser(bob), launched, f"steps/{step.pk}/analytics/")
+    shares = [float(share) for share in re.findall(r"([\d.]+) %</span>", html)]
+    assert shares == [28.6, 14.3, 42.8, 14.3]
+    assert sum(shares) == pytest.approx(100)
+    numbers = [int(number) for number in re.findall(r'id="part-\w+" href="[^"]+">(\d+)</a>', html)]
+    assert numbers == [2, 1, 3, 1]
+
+
+def test_every_figure_of_a_step_says_what_it_counts(launched, step, bob):
+    html = page(browser(bob), launched, f"steps/{step.pk}/analytics/")
+    for key, meaning in MEANINGS.items():
+        if key == "waiting":
+            continue
+        assert f'aria-describedby="meaning-{key}"' in html
+        assert f'role="tooltip" id="meaning-{key}">{meaning}</span>' in html
+    overview = page(browser(bob), launched, "analytics/")
+    assert all(str(meaning) in overview for key, meaning in MEANINGS.items() if key != "waiting")
+
+
+def test_reasons_name_cause_way_out_number_and_offer_another_try(launched, step, erin):
+    html = page(browser(erin), launched, f"steps/{step.pk}/analytics/")
+    for code in ("no_usable_field", "record_refused"):
+        found = reason(code, "Pinterest")
+        for text in (found.name, found.cause, found.way_out):
+            assert escape(str(text)) in html
+        assert re.search(rf'id="reason-{code}" href="[^"]+">1</a>', html)
+    assert 'id="retry-record_refused"' in html
+    assert 'id="retry-no_usable_field"' not in html  # nothing to try again
+
+
+def test_pages_ask_little_also_while_users_are_pending(launched, workspace, step, audience, ad_account, bob):
+    """The step has waited for other audiences before, others wait too, and the partner asks for fewer requests."""
+    for number in range(6):
+        other = type(audience).objects.create(
+            ad_account=ad_account,
+            external_id=f"9{number}",
+            target_id=f"9{number}",
+            name=f"Other {number}",
+            seen_at=NOON,
+        )
+        add(launched, "audience_sync", audience=other, operation="remove" if number % 2 else "add")
+    journeys.enter(launched, people(workspace, 9, start=40), source="api", now=NOON)
+    client = browser(bob)
+    root = f"/w/shop/canvas/{launched.pk}/"
+    person = workspace.profiles.get(external_id="u44")
+    batch = Delivery.objects.exclude(batch=None).first().batch_id
+    users = [(f"{root}steps/{step.pk}/users/", {"state": state}) for state in STATES]
+    for address, query in (
+        (root, {}),
+        (f"{root}analytics/", {}),
+        (f"{root}analytics/cards/", {}),
+        (f"{root}steps/{step.pk}/analytics/", {}),
+        (f"{root}steps/{step.pk}/analytics/live/", {"period": "all"}),
+        (f"{root}steps/{step.pk}/batches/", {}),
+        *users,
+        (f"{root}steps/{step.pk}/users/", {"batch": batch}),
+        (f"/w/shop/canvas/batches/{batch}/", {}),
+        (f"/w/shop/canvas/users/{person.pk}/", {}),
+        (f"/w/shop/profiles/{person.pk}/", {}),
+    ):
+        assert queries(client, address, **query) <= 15, address

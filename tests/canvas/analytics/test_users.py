@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 from canvas import journeys
 from canvas.analytics import metrics, person, retrying, streams
 from canvas.analytics.places import Place, read_place
-from canvas.analytics.users import find, users
+from canvas.analytics.users import Wanted, find, users
 from canvas.models import Canvas
 from integrations import retrying as many
 from integrations import tasks
@@ -23,14 +23,14 @@ MINUTE = timedelta(minutes=1)
 
 
 def names(step, state, **how) -> list[str]:
-    return [line.label for line in users(step, state, **how).lines]
+    return [line.label for line in users(step, Wanted(state, **how)).lines]
 
 
 def walk(step, state, **how) -> list[str]:
     """Return the users of all pages."""
     found, after = [], ""
     for _page in range(200):
-        page = users(step, state, after=after, **how)
+        page = users(step, Wanted(state, **how), after=after)
         found += [line.label for line in page.lines]
         after = page.older
         if not after:
@@ -89,28 +89,28 @@ def test_users_before_their_batch_are_found_though_the_step_names_another_audien
 
 
 def test_a_line_says_why_and_in_which_batch(launched, step):
-    (line,) = users(step, "errored").lines
+    (line,) = users(step, Wanted("errored")).lines
     assert (line.label, line.state, line.reason.code, line.batch.http_status) == (
         "u2",
         "errored",
         "record_refused",
         400,
     )
-    (line,) = users(step, "not_synced").lines
+    (line,) = users(step, Wanted("not_synced")).lines
     assert (line.label, line.reason.code, line.batch) == ("blank", "no_usable_field", None)
-    assert [line.reason for line in users(step, "synced").lines] == [None, None]
+    assert [line.reason for line in users(step, Wanted("synced")).lines] == [None, None]
 
 
 def test_a_deleted_profile_keeps_its_line(launched, step):
     Profile.objects.filter(external_id="u2").delete()
-    (line,) = users(step, "errored").lines
+    (line,) = users(step, Wanted("errored")).lines
     assert (line.exists, line.label) == (False, f"#{line.profile_id}")
 
 
 def test_searching_finds_by_the_beginning_of_an_external_id_and_in_one_state(launched, step):
-    assert sorted(line.label for line in find(step, "u")) == ["u0", "u1", "u2", "u3", "u4", "u5"]
-    assert [line.label for line in find(step, "u", "errored")] == ["u2"]
-    assert find(step, "nobody") == []
+    assert sorted(line.label for line in find(step, "u", Wanted())) == ["u0", "u1", "u2", "u3", "u4", "u5"]
+    assert [line.label for line in find(step, "u", Wanted("errored"))] == ["u2"]
+    assert find(step, "nobody", Wanted()) == []
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,17 @@ def test_who_waits_in_a_delay_is_listed_in_the_order_of_going_on(canvas, workspa
     assert walk(delay, "waiting") == ["u0", "u1", "u2", "u3", "u4", "u5"]
 
 
+def test_pages_of_who_waits_go_on_though_the_last_one_has_gone_on(canvas, workspace, monkeypatch):
+    delay = add(canvas, "delay", amount=1, unit="hours")
+    Canvas.objects.filter(pk=canvas.pk).update(state="active", launched_at=NOON)
+    journeys.enter(canvas, people(workspace, 5), source="api", now=NOON)
+    monkeypatch.setattr("canvas.analytics.users.PAGE", 2)
+    first = users(delay, Wanted("waiting"))
+    journeys.leave(canvas, Profile.objects.filter(external_id="u1"), now=NOON + MINUTE)
+    second = users(delay, Wanted("waiting"), after=first.older)
+    assert [[line.label for line in shown.lines] for shown in (first, second)] == [["u0", "u1"], ["u2", "u3"]]
+
+
 def test_what_happened_to_a_person_is_told_newest_first(launched, workspace, step, audience):
     add(launched, "audience_sync", audience=audience, operation="remove")
     refused = workspace.profiles.get(external_id="u2")
@@ -147,7 +158,7 @@ def test_what_happened_to_a_person_is_told_newest_first(launched, workspace, ste
         match_fields=1,
         entered_at=NOON + HOUR,
     )
-    found = person.happenings(refused)
+    found = person.happenings(refused).happenings
     assert [(each.line.state, str(each.line.operation), each.step) for each in found] == [
         ("pending", "Remove Users from Audience", step),
         ("errored", "Add Users to Audience", step),
@@ -168,6 +179,7 @@ def test_many_errored_users_are_retried_by_a_worker_in_parts(
     for _ in range(4):
         errored(step.sync, 1, now=NOON, reason="record_refused")
     monkeypatch.setattr(many, "AT_ONCE", 2)
+    monkeypatch.setattr(tasks, "RETRY_SECONDS", 0)  # one batch a task
     with django_capture_on_commit_callbacks(execute=True):
         assert retrying.retry_step(step, "", erin, NOON) is None
     assert metrics(step).errored == 5
@@ -178,7 +190,7 @@ def test_many_errored_users_are_retried_by_a_worker_in_parts(
         if rung["func"] == many.TASK:
             tasks.retry(*rung["args"])
             left.append(metrics(step).errored)
-    assert left == [3, 1, 0]
+    assert left == [4, 3, 2, 1, 0, 0]
     assert metrics(step).pending == 13 - 1 - 2
 
 

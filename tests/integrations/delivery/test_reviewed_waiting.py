@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as project
+from django.db import OperationalError
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -110,3 +111,25 @@ def test_a_lane_that_cannot_be_given_up_stops_no_delivery(workspace, audience, a
     assert figures(kept)["errored"] == 2
     assert reasons(kept) == {"partner_unavailable": 2}
     assert Batch.objects.count() == 1
+
+
+def test_a_batch_that_cannot_be_given_up_holds_up_no_other(workspace, audience, sandbox):
+    sync = sync_to(audience)
+    break_it(sandbox, "outage", status=503, seconds=60)
+    for name in ("first", "second"):
+        let_in(sync, people(workspace, 2, name=name))
+        deliver()
+    failed: list[str] = []
+
+    def fail_once(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and "integrations_batch" in sql and not failed:
+            failed.append(sql)
+            raise OperationalError("away for a moment")
+        return execute(sql, params, many, context)
+
+    with database.execute_wrapper(fail_once):
+        assert giving_up.give_up(timezone.now() + timedelta(hours=13)) == 1
+    assert failed
+    assert figures(sync)["errored"] == 2
+    assert giving_up.give_up(timezone.now() + timedelta(hours=13)) == 1
+    assert figures(sync)["errored"] == 4

@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -143,6 +144,15 @@ def test_a_killed_supervisor_takes_its_cluster_along(start):
     known = worker.everything()
     worker.stop(signal.SIGKILL)
     assert not any(is_alive(pid) for pid in known)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_supervisor_and_parent_killed_together_leave_no_child_at_work(start):
+    worker = start()
+    known, parent = worker.everything(), worker.parent
+    os.kill(worker.supervisor, signal.SIGKILL)
+    os.kill(parent, signal.SIGKILL)
+    until(lambda: not any(is_alive(pid) for pid in known), 5)
 
 
 def test_doorbells_left_from_before_are_no_sign_of_a_hang(start, workspace, audience):

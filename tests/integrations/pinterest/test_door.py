@@ -27,7 +27,12 @@ def server(settings):
 def turn():
     """A door that lets a write out when `turn` is set."""
     come = threading.Event()
-    door.keep(lambda slug, errand: errand != "write" or come.wait(5) or None)
+
+    def wait(slug, errand):
+        if errand == "write":
+            come.wait(5)
+
+    door.keep(wait)
     yield come
     door.keep(keep_door)
 

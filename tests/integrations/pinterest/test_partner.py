@@ -119,15 +119,17 @@ def test_ad_accounts_come_with_roles_and_what_they_allow(sandbox, access_token):
     assert "Northwind Interiors" not in found
 
 
-def test_only_customer_list_audiences_are_listed_newest_first(sandbox, access_token, wire):
+def test_customer_list_audiences_and_actalikes_are_listed_newest_first(sandbox, access_token, wire):
     found = list(pinterest.audiences(access_token, BIG_AD_ACCOUNT_ID))
     expected = [
         audience
         for audience in sandbox.world.audiences_of(BIG_AD_ACCOUNT_ID)
-        if audience.audience_type == "CUSTOMER_LIST"
+        if audience.audience_type in ("CUSTOMER_LIST", "ACTALIKE")
     ]
     assert [one.id for one in found] == [audience.id for audience in reversed(expected)]
-    assert {one.target_id for one in found} == {audience.rule["customer_list_id"] for audience in expected}
+    targets = {audience.rule.get("customer_list_id", "") for audience in expected}
+    assert {one.target_id for one in found} == targets
+    assert "" in targets  # an Actalike's: nobody is sent to it
     assert len(wire.calls) == 5  # 1,200 audiences in pages of 250
 
 
@@ -268,6 +270,27 @@ def test_the_playground_breaks_and_mends_the_sandbox(sandbox, access_token, sett
     ]
     with pytest.raises(errors.InvalidSettings):
         playground.break_it("earthquake", {})
+
+
+def test_the_playground_mends_one_fault_alone_and_counts_what_is_held(sandbox, access_token):
+    playground = pinterest.playground()
+    first = playground.break_it("outage", {"seconds": 60})
+    second = playground.break_it("latency", {"ms": 1})
+    assert playground.break_it("clock", {"hours": 1}) is None
+    assert [fault.name for fault in playground.faults() if fault.at_once] == [
+        "revoke_token",
+        "delete_audience",
+        "clock",
+    ]
+    assert all(fault.labels.keys() == fault.parameters.keys() for fault in playground.faults())
+    playground.mend(first)
+    assert [fault["id"] for fault in playground.active()] == [second]
+    playground.mend(name="latency")
+    assert playground.active() == []
+    known = next(audience for audience in sandbox.world.audiences.values() if audience.customer_list_id)
+    assert playground.records(known.id) == sandbox.world.size(known) > 0
+    playground.break_it("delete_audience", {"audience_id": known.id})
+    assert playground.records(known.id) is None
 
 
 def test_a_playground_that_is_not_there_is_unavailable(wire):

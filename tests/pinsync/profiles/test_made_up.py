@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 
+from pinsync.profiles import made_up
 from pinsync.profiles.importing import run_import
 from pinsync.profiles.made_up import make_profiles
 from pinsync.profiles.matching import MatchField
@@ -25,7 +26,7 @@ def test_a_share_of_them_has_no_usable_field(workspace: Workspace, n: int, share
     run = make_profiles(workspace, n, share, seed=1, now=NOW)
     users = profiles_in(workspace, source_import=run)
     assert (run.state, run.rows, run.created, users.count()) == ("done", n, n, n)
-    assert n - usable(users, EVERY_FIELD) == missing
+    assert n - usable(users, [EVERY_FIELD])[EVERY_FIELD] == missing
 
 
 def test_the_rest_mix_their_fields(workspace: Workspace) -> None:
@@ -42,6 +43,20 @@ def test_runs_do_not_meet_and_a_seed_repeats_itself(workspace: Workspace) -> Non
     assert devices[0] == devices[1]
     records = Profile.objects.exclude(email_record=None).values_list("email_record", flat=True)
     assert len(set(records)) == len(records)
+
+
+def test_a_run_is_taken_up_where_it_was_left(workspace: Workspace, monkeypatch) -> None:
+    monkeypatch.setattr(made_up, "ROWS_PER_CHUNK", 10)
+    whole = make_profiles(workspace, 35, 0.2, seed=7, now=NOW, carry=MatchField.IDFA)
+    run = made_up.begin(workspace, "In portions")
+    visits = 1
+    while not made_up.go_on(Import.objects.get(pk=run.pk), 35, 0.2, seed=7, now=NOW, carry=MatchField.IDFA, seconds=0):
+        visits += 1
+    run.refresh_from_db()
+    assert (visits, run.state, run.rows, run.created, run.name) == (4, "done", 35, 35, "In portions")
+    devices = [list(each.profiles.order_by("external_id").values_list("idfa", flat=True)) for each in (whole, run)]
+    assert devices[0] == devices[1]
+    assert usable(profiles_in(workspace, source_import=run), [MatchField.IDFA])[MatchField.IDFA] == 28
 
 
 def test_a_share_must_be_one(workspace: Workspace) -> None:
@@ -65,5 +80,5 @@ def test_the_bundled_export_is_messy_invented_and_importable(workspace: Workspac
     assert (run.state, run.rows, run.created + run.updated + run.rejected) == ("done", ROWS, ROWS)
     assert run.updated > 5
     assert run.rejected > 3
-    assert 0.8 < usable(users, EVERY_FIELD) / users.count() < 0.99
+    assert 0.8 < usable(users, [EVERY_FIELD])[EVERY_FIELD] / users.count() < 0.99
     assert not users.exclude(external_id__startswith="sample-").exists()

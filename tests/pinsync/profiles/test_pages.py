@@ -126,7 +126,7 @@ def test_an_upload_is_imported_shown_and_its_problems_downloadable(
     assert alice.get(f"/w/brand/imports/{run.pk}/progress/").headers["HX-Refresh"] == "true"
     assert "3 cells instead of 2." in page(bob, f"imports/{run.pk}/")
     assert page(bob, f"imports/{run.pk}/problems.csv").splitlines() == [
-        "\ufeffline,reason",
+        "\ufeffLine,Reason",
         "3,3 cells instead of 2.",
         "4,“=cmd” is longer than 2000 characters.",
     ]

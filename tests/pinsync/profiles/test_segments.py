@@ -190,6 +190,10 @@ def test_other_workspaces_are_never_found(workspace: Workspace, people: None) ->
         (rule("attribute:seen", "date.before", "7.4.2025"), "Write the date as 2026-01-31."),
         (rule("attribute:seen", "date.before", "2025-02-30"), "Write the date as 2026-01-31."),
         (rule("attribute:seen", "date.last_days", "-3"), "Write the number of days as a whole number."),
+        (rule("created_at", "date.days_ago", f"1{'0' * 9}"), "Write the number of days as a whole number."),
+        (rule("created_at", "date.days_ago", f"{'0' * 8}1{'9' * 8}"), "Write the number of days as a whole number."),
+        (rule("attribute:seen", "date.before", "0001-01-01T00:00:00+14:00"), "Write the date as 2026-01-31."),
+        (rule("created_at", "date.after", "9999-12-31T23:00:00-05:00"), "Write the date as 2026-01-31."),
         (rule("attribute:country", "text.equals", " "), "Fill in a value."),
         (rule("attribute:", "text.blank"), "Choose what the rule is about."),
         (rule("password", "text.blank"), "Choose what the rule is about."),
@@ -232,9 +236,9 @@ def test_days_of_a_segment_count_from_the_call(workspace: Workspace, add: Add) -
 def test_coverage_counts_usable_values(workspace: Workspace, people: None) -> None:
     everybody = profiles_in(workspace)
     assert field_coverage(everybody) == {"total": 5, "email": 1, "idfa": 1, "gaid": 0}
-    assert usable(everybody, MatchField.EMAIL | MatchField.IDFA) == 2
-    assert usable(everybody, MatchField.GAID) == 0
-    assert usable(everybody, MatchField(0)) == 0
+    either, gaid, none = MatchField.EMAIL | MatchField.IDFA, MatchField.GAID, MatchField(0)
+    assert usable(everybody, [either, gaid, none]) == {either: 2, gaid: 0, none: 0}
+    assert usable(everybody, [none]) == {none: 0}
 
 
 def test_a_name_is_used_once(workspace: Workspace) -> None:

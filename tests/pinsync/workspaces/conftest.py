@@ -27,9 +27,8 @@ def browser_of(user):
 
 
 @pytest.fixture(autouse=True)
-def _fast_passwords_and_fresh_limits(settings):
-    """Hash fast, and let no test use up the sign-in limits of the next."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _fresh_limits():
+    """Let no test use up the sign-in limits of the next."""
     cache.clear()
 
 

@@ -117,10 +117,10 @@ def test_renaming_a_workspace_keeps_its_address(acme, alice):
 
 def test_the_home_page_shows_the_panels_of_the_apps_in_their_order(acme, alice, monkeypatch):
     monkeypatch.setattr(home, "_panels", {})
-    home.register("b", lambda workspace: home.Panel("components/empty.html", {"n": 2}), order=20)
-    home.register("a", lambda workspace: home.Panel("components/empty.html", {"name": workspace.name}), order=10)
-    home.register("none", lambda workspace: None)
-    assert [panel.context for panel in home.panels(acme)] == [{"name": "Acme"}, {"n": 2}]
+    home.register("b", lambda workspace, now: home.Panel("components/empty.html", {"n": 2}), order=20)
+    home.register("a", lambda workspace, now: home.Panel("components/empty.html", {"name": workspace.name}), order=10)
+    home.register("none", lambda workspace, now: None)
+    assert [panel.context for panel in home.panels(acme, NOON)] == [{"name": "Acme"}, {"n": 2}]
     assert browser_of(alice).get("/w/acme/").status_code == 200
 
 

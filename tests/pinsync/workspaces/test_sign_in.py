@@ -89,6 +89,8 @@ def test_a_fragment_of_somebody_signed_out_sends_the_whole_page_to_sign_in(acme)
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/w/acme/members/?a=1"}
     answer = Client().get("/w/acme/", headers=headers)
     assert (answer.status_code, answer["HX-Redirect"]) == (401, "/accounts/login/?next=/w/acme/members/")
+    answer = Client().get("/w/acme/", headers=headers | {"HX-Current-URL": "http://[nowhere"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (401, "/accounts/login/?next=/")
 
 
 def test_a_forgotten_password(alice, mailoutbox):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from canvas.models import Canvas, SimulatorRun, Step
+from canvas.models import Canvas, ScenarioRun, SimulatorRun, Step
 from integrations import registry
 from integrations.models import (
     AdAccount,
@@ -18,6 +18,7 @@ from integrations.models import (
     Connection,
     Delivery,
     Pace,
+    Retrying,
     SyncReason,
     SyncTotals,
 )
@@ -28,7 +29,7 @@ from pinsync.workspaces.members import add
 from pinsync.workspaces.models import Member, Role
 from tests.pinsync.workspaces.conftest import NOON
 
-OF_NOBODY = {"workspace", "partner", "form"}  # not an object that belongs to somebody
+OF_NOBODY = {"workspace", "partner", "form", "section"}  # not an object that belongs to somebody
 
 
 def things_of(workspace, admin):
@@ -114,6 +115,21 @@ def things_of(workspace, admin):
         finished_at=NOON,
         end="done",
     )
+    story = ScenarioRun.objects.create(
+        workspace=workspace,
+        scenario="first_sync",
+        users=10,
+        canvas=canvas,
+        memory={"canvases": [canvas.pk]},
+        started_at=NOON,
+        step_since=NOON,
+        ended_at=NOON,
+        finished_at=NOON,
+        end="passed",
+    )
+    many = Retrying.objects.create(
+        workspace=workspace, sync=sync, started_at=NOON, total=1, last_batch=batch.pk, ended_at=NOON, cancelled_at=NOON
+    )
     key, _secret = create_key(workspace, "Web shop", Role.EDITOR, admin, NOON)
     return {
         "workspace": workspace.slug,
@@ -127,10 +143,13 @@ def things_of(workspace, admin):
         "canvas": canvas.pk,
         "step": step.pk,
         "simulation": simulation.pk,
+        "story": story.pk,
         "sync": sync.pk,
         "batch": batch.pk,
         "delivery": delivery.pk,
+        "many": many.pk,
         "form": "csv",
+        "section": "basics",
         "key": key.pk,
         "member": Member.objects.get(workspace=workspace, user=admin).pk,
         "invitation": add(workspace, "eve@example.com", Role.VIEWER, admin, NOON).pk,

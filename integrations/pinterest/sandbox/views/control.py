@@ -65,12 +65,14 @@ def health(request: SandboxRequest) -> JsonResponse:
 
 
 def audiences(request: SandboxRequest) -> JsonResponse:
-    """Return every audience with its true size and its history; those of one ad account or one name if asked."""
-    ad_account_id, name = request.GET.get("ad_account_id"), request.GET.get("name")
+    """Return every audience with its true size and its history; those of an ad account, name or id if asked."""
+    ad_account_id, name, id = (request.GET.get(key) for key in ("ad_account_id", "name", "id"))
     found = [
         audience
         for audience in list(request.sandbox.world.audiences.values())
-        if ad_account_id in (None, audience.ad_account_id) and name in (None, audience.name)
+        if ad_account_id in (None, audience.ad_account_id)
+        and name in (None, audience.name)
+        and id in (None, audience.id)
     ]
     return JsonResponse([_audience_json(request, audience) for audience in found], safe=False)
 
@@ -126,7 +128,7 @@ def faults(request: SandboxRequest) -> JsonResponse:
 
 
 def add_fault(request: SandboxRequest) -> JsonResponse:
-    """Break something: `fault` names it, the other fields are its parameters."""
+    """Break something: `fault` names it, the other fields are its parameters. A refusal names the wrong one."""
     body = body_of(request)
     names = [body.pop(key) for key in ("fault", "name", "type") if key in body]
     if len(names) != 1:
@@ -134,7 +136,7 @@ def add_fault(request: SandboxRequest) -> JsonResponse:
     try:
         done = break_on_purpose(request.sandbox, str(names[0]), body)
     except BadFault as bad:
-        raise invalid(str(bad)) from None
+        return JsonResponse({"code": 1, "message": str(bad), "parameter": bad.parameter}, status=400)
     return _faults_json(request, done=done)
 
 

@@ -73,10 +73,13 @@ def audience(request: SandboxRequest, audience_id: str) -> HttpResponse:
         "audience.html",
         {
             "here": "ads_manager",
-            "refresh": 5,
+            "follow_seconds": 5,
+            "following": "follow" in request.GET,
             "audience": _row(request, found),
             "ad_account": world.ad_accounts[found.ad_account_id],
             "customer_list": customer_list,
+            "seeds": [world.audiences[id] for id in found.rule.get("seed_id", []) if id in world.audiences],
+            "rule": found.rule,
             "list_status": customer_list.status(world.clock.now()) if customer_list else "",
             "figures": [
                 (name, _number(number))
@@ -190,7 +193,8 @@ def request_log(request: SandboxRequest) -> HttpResponse:
         "requests.html",
         {
             "here": "requests",
-            "refresh": 3,
+            "follow_seconds": 3,
+            "following": "follow" in request.GET,
             "limit": sandbox.limits.writes_per_second,
             "charts": [_chart(request, user.id, user.username, now) for user in users.values()],
             "requests": [

@@ -43,6 +43,8 @@ class Command(BaseCommand):
             sys.stderr.write("\r\x1b[K")
         if options["json"]:
             self.stdout.write(json.dumps(_figures(run)))
+        if run.state == Import.State.CANCELLED:
+            raise CommandError(f"Cancelled on its page: {run.rows:,} rows were read, the rest was not.")
         if run.state != Import.State.DONE:
             raise CommandError(run.error_sentence or "Something else works on this import.")
         if not options["json"]:

@@ -1,0 +1,93 @@
+"""The batches of a step: listed newest first, by outcome, page by page."""
+
+import pytest
+
+from canvas import journeys
+from canvas.analytics import batch_list
+from canvas.analytics.batch_list import batches
+from integrations.models import Batch
+from tests.canvas.analytics.asking import browser, listed, page
+from tests.canvas.analytics.sending import errored, settle
+from tests.canvas.conftest import NOON, add, people
+
+pytestmark = pytest.mark.django_db
+
+
+def walk(sync, outcome="") -> list[int]:
+    """Return the batches of all pages."""
+    found, before = [], 0
+    for _page in range(200):
+        shown = batches(sync, outcome, before=before)
+        found += [line.batch.pk for line in shown.lines]
+        before = shown.older
+        if not before:
+            return found
+    raise AssertionError("The pages do not end.")
+
+
+def test_batches_are_listed_by_outcome(launched, step):
+    made = list(Batch.objects.order_by("-pk"))
+    assert walk(step.sync) == [batch.pk for batch in made]
+    assert walk(step.sync, "accepted") == [batch.pk for batch in made if batch.state == "accepted"]
+    assert walk(step.sync, "errored") == [batch.pk for batch in made if batch.state == "errored"]
+    assert walk(step.sync, "open") == [batch.pk for batch in made if batch.state == "waiting"]
+    why = {line.batch.state: line.reason and line.reason.code for line in batches(step.sync).lines}
+    assert why == {"accepted": None, "errored": "record_refused", "waiting": "partner_unavailable"}
+
+
+def test_pages_join_without_a_gap_or_a_repetition(launched, workspace, step, audience, ad_account, monkeypatch):
+    """Two audiences were fed, and another step shares the batches of one."""
+    other = type(audience).objects.create(
+        ad_account=ad_account, external_id="9", target_id="9", name="Other", seen_at=NOON
+    )
+    second = add(launched, "audience_sync", audience=audience)
+    for number in range(6):
+        feeds = audience if number % 2 else other
+        type(step.sync).objects.filter(pk=step.sync_id).update(audience=feeds)
+        step.sync.refresh_from_db()
+        journeys.enter(launched, people(workspace, 4, start=100 + 4 * number), source="api", now=NOON)
+        settle(step.sync, 4, now=NOON)
+    errored(second.sync, 1, now=NOON, reason="record_refused")
+    expected = walk(step.sync)
+    assert len(expected) == len(set(expected)) >= 8
+    assert expected == sorted(expected, reverse=True)
+    monkeypatch.setattr(batch_list, "PAGE", 2)
+    for window in (batch_list.WINDOW, 2, 1):
+        monkeypatch.setattr(batch_list, "WINDOW", window)
+        assert walk(step.sync) == expected
+    monkeypatch.setattr("canvas.analytics.lanes.AT_ONCE", 1)
+    assert walk(step.sync) == expected
+
+
+def test_only_batches_with_users_of_the_step_are_its_batches(launched, workspace, step, audience):
+    second = add(launched, "audience_sync", audience=audience)
+    assert walk(second.sync) == []
+    journeys.enter(launched, people(workspace, 4, start=50), source="api", now=NOON)
+    shared = settle(second.sync, 10, now=NOON)
+    assert walk(second.sync) == [shared.pk]
+    assert shared.pk in walk(step.sync)
+
+
+def test_the_page_says_when_how_many_how_often_and_how_it_ended(launched, step, bob):
+    html = page(browser(bob), launched, f"steps/{step.pk}/batches/")
+    for batch in Batch.objects.all():
+        assert f'/canvas/batches/{batch.pk}/">#{batch.pk}</a>' in html
+        assert f"users/?batch={batch.pk}" in html
+    for text in ("Accepted", "Waiting", "Errored", "Record Refused", "1,000 ms", "200", "400", "503", "12:00:00"):
+        assert text in html
+    only = page(browser(bob), launched, f"steps/{step.pk}/batches/", outcome="errored")
+    assert "Record Refused" in only
+    assert "1,000 ms" in only
+    assert ">200<" not in only
+    assert "No more batches." in page(browser(bob), launched, f"steps/{step.pk}/batches/", before="1")
+    assert "#" in page(browser(bob), launched, f"steps/{step.pk}/batches/", before="x", outcome="no such")
+
+
+def test_who_was_in_a_batch_is_listed(launched, step, bob):
+    batch = Batch.objects.get(state="accepted")
+    html = page(browser(bob), launched, f"steps/{step.pk}/users/", batch=str(batch.pk))
+    assert listed(html) == {"u0", "u1"}
+
+
+def test_an_outsider_sees_no_batches(launched, step, charlie):
+    assert browser(charlie).get(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/batches/").status_code == 404
