@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,10 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.source, self.path)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
     @property
     def name(self) -> str:
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -40,7 +44,7 @@ class Module:
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """Yield line and full dotted name of everything imported, relative imports resolved."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -127,7 +131,7 @@ def paths_in_strings(module: Module) -> Iterator[str]:
     room = next(room for room in ROOMS if any(within(module.name, name) for name in room.names))
     if not module.name.startswith(("pinsync.workspaces", "pinsync.profiles", "integrations", "canvas")):
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         path = node.value
@@ -148,7 +152,7 @@ def _is_code(path: str) -> bool:
 
 def private_names(module: Module) -> Iterator[str]:
     """Names with an underscore belong to the file they stand in."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] in OURS):
             for alias in node.names:
                 if alias.name.startswith("_"):
@@ -159,11 +163,11 @@ def imports_inside(module: Module) -> Iterator[str]:
     """Imports stand at the top: one inside a function hides a knot. Only AppConfig.ready has to import late."""
     ready = {
         node
-        for function in ast.walk(module.tree)
+        for function in module.nodes
         if isinstance(function, ast.FunctionDef) and function.name == "ready" and module.path.endswith("/apps.py")
         for node in ast.walk(function)
     }
-    for function in ast.walk(module.tree):
+    for function in module.nodes:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             for node in ast.walk(function):
                 if isinstance(node, ast.Import | ast.ImportFrom) and node not in ready:
@@ -184,7 +188,7 @@ def too_long(module: Module) -> Iterator[str]:
 
 
 def models_without_docstring(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if (
             isinstance(node, ast.ClassDef)
             and any(ast.unparse(base) in ("models.Model", "Model", "AbstractUser") for base in node.bases)
@@ -195,7 +199,7 @@ def models_without_docstring(module: Module) -> Iterator[str]:
 
 def swallowed(module: Module) -> Iterator[str]:
     """`except Exception: pass` and its like lose what went wrong."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ExceptHandler):
             everything = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
             if everything and all(isinstance(line, ast.Pass | ast.Continue) for line in node.body):
@@ -214,7 +218,9 @@ RULES: tuple[Callable[[Module], Iterator[str]], ...] = (
 )
 
 
+@cache
 def modules() -> list[Module]:
+    """Return the house, read once: every rule looks at all of it."""
     return [
         Module(path.relative_to(ROOT).as_posix(), path.read_text())
         for app in OURS
