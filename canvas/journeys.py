@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from canvas.models import Canvas, Entry, Move, Step, StepTotals
@@ -52,9 +52,17 @@ def hold(canvas_id: int) -> Canvas:
     return Canvas.objects.select_for_update(no_key=True).get(pk=canvas_id)
 
 
-def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: datetime) -> Move:
+def enter(
+    canvas: Canvas,
+    profiles: "QuerySet[Profile]",
+    *,
+    source: str,
+    now: datetime,
+    within: tuple[int, int] | None = None,
+) -> Move:
     """Let those of `profiles` in who may enter; they walk on at once, to the first wait or to the end.
 
+    `within`: the first and the last id that any of them may have, where that is known and they lie close together.
     Returns the Move with the number of users let in. Calling it again lets nobody in twice who may not re-enter.
     Raises NotActive.
     """
@@ -72,16 +80,18 @@ def enter(canvas: Canvas, profiles: "QuerySet[Profile]", *, source: str, now: da
             "entered_at": now,
             **walk.last_state(now),
         }
-        # The Canvas is held, so nobody enters it meanwhile. Who was inside before is looked up one by one: their
-        # number grows with every portion of a launch.
-        with joined_by_lookup():
-            move.users = insert_select(Entry, entries, may_enter(canvas, profiles, now))
-        _follow(move, walk, now)
+        # The Canvas is held, so nobody enters it meanwhile. Who was inside before is looked up one by one, or read at
+        # once within the span: of all of them, there are more with every portion of a launch.
+        with joined_as_sets() if within else joined_by_lookup():
+            move.users = insert_select(Entry, entries, may_enter(canvas, profiles, now, within=within))
+        _follow(move, walk, now, within=within)
     log.info("users entered", extra={"canvas": canvas.pk, "move": move.pk, "users": move.users, "source": source})
     return move
 
 
-def may_enter(canvas: Canvas, profiles: "QuerySet[Profile]", now: datetime) -> "QuerySet[Profile]":
+def may_enter(
+    canvas: Canvas, profiles: "QuerySet[Profile]", now: datetime, *, within: tuple[int, int] | None = None
+) -> "QuerySet[Profile]":
     """Return those of `profiles` whom the Canvas' rules let in now.
 
     Without re-entry: who never entered before; with it: who is not inside and did not enter in the last
@@ -90,6 +100,8 @@ def may_enter(canvas: Canvas, profiles: "QuerySet[Profile]", now: datetime) -> "
     if profiles.query.is_sliced or profiles.query.combinator:
         profiles = Profile.objects.filter(pk__in=profiles.values("pk"))
     earlier = Entry.objects.filter(canvas=canvas, profile=OuterRef("pk"))
+    if within is not None:
+        earlier = earlier.filter(profile__gte=within[0], profile__lte=within[1])
     if canvas.reentry:
         too_soon = Q(state=Entry.State.WAITING)
         if canvas.reentry_days:
@@ -202,12 +214,19 @@ def _turn(canvas: Canvas) -> "Value | Coalesce":
     return Coalesce(Subquery(earlier.annotate(next=Max("turn") + 1).values("next")), 0)
 
 
-def _follow(move: Move, walk: Walk, now: datetime, *, start: Step | None = None) -> None:
-    """Hand the users of a move to the steps they pass, and count them. They waited in `start` before, if anywhere."""
+def _follow(
+    move: Move, walk: Walk, now: datetime, *, start: Step | None = None, within: tuple[int, int] | None = None
+) -> None:
+    """Hand the users of a move to the steps they pass, and count them. They waited in `start` before, if anywhere.
+
+    Of the profiles only their span is read: `within`, or from the first of them to the last.
+    """
     move.save(update_fields=["users"])
     if not move.users:
         return
-    users = Profile.objects.filter(pk__in=Entry.objects.filter(move=move).values("profile"))
+    moved = Entry.objects.filter(move=move)
+    first, last = within or tuple(moved.aggregate(first=Min("profile"), last=Max("profile")).values())
+    users = Profile.objects.filter(pk__in=moved.values("profile"), pk__gte=first, pk__lte=last)
     many = move.users * LOOKUP_COST > rows_about(Profile)
     with joined_as_sets() if many else nullcontext():
         _hand_over(users, walk, now)

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 # Users who enter in one transaction: some seconds at most, so that a worker's task ends in time, a killed one loses
 # little, and nobody else waits long for SQLite's only writer.
 USERS_AT_A_TIME = 200_000
+MOST_APART = 10  # ids for each user: where they lie further apart, looking them up is quicker than reading the span
 SCHEDULE = "schedule"  # Move.source of users who entered because it was time
 
 
@@ -47,13 +48,17 @@ def _enter_some(pk: int, now: datetime) -> int:
             return 0  # another worker was first, or the Canvas was stopped
         users = launching.target(canvas, canvas.enter_at).filter(pk__gt=canvas.enter_after or 0)
         ids = users.order_by("pk").values_list("pk", flat=True)
+        first = (canvas.enter_after or 0) + 1
         last = ids[USERS_AT_A_TIME - 1 : USERS_AT_A_TIME].first()
+        within = None
         if last is None:
             Canvas.objects.filter(pk=pk).update(**_end(canvas, now))
         else:
             Canvas.objects.filter(pk=pk).update(enter_after=last)
             users = users.filter(pk__lte=last)
-        entered = journeys.enter(canvas, users, source=_source(canvas), now=now).users
+            if last - first < USERS_AT_A_TIME * MOST_APART:
+                within = (first, last)
+        entered = journeys.enter(canvas, users, source=_source(canvas), now=now, within=within).users
         Canvas.objects.filter(pk=pk).update(enter_done=F("enter_done") + entered)
         return entered
 
