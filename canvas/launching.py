@@ -23,7 +23,7 @@ from pinsync.profiles.models import Import, Profile
 from pinsync.profiles.segments import profiles_in
 from pinsync.progress import Progress, progress_of
 from pinsync.workspaces import audit
-from pinsync.workspaces.models import User
+from pinsync.workspaces.models import Role, User
 
 LAUNCH = "launch"  # Move.source of users who entered because of a launch
 RING = "canvas.tasks.enter_due"
@@ -68,7 +68,8 @@ def problems(
     for step, its in of_steps:
         here = reverse("canvas:step", args=[canvas.workspace.slug, canvas.pk, step.pk])
         for each in its:
-            found.append(replace(each, text=f"“{step.name}”: {each.text}", url=each.url or here))
+            mended = each if each.url else replace(each, url=here, role=Role.EDITOR)
+            found.append(replace(mended, text=f"“{step.name}”: {each.text}"))
     return found
 
 
@@ -100,7 +101,7 @@ def entry_problems(canvas: Canvas, now: datetime) -> list[Problem]:
         profiles_in(canvas.workspace, canvas.exit_segment, now=now)
     except FilterError as wrong:
         found.append(Problem(_("The segment of the exit criteria cannot be used: %(why)s") % {"why": wrong}, send))
-    return found
+    return [replace(each, role=Role.EDITOR) for each in found]
 
 
 def progress(canvas: Canvas, now: datetime) -> Progress | None:

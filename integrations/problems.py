@@ -1,6 +1,9 @@
 """What keeps something from working, as sentences for the person who can mend it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pinsync.workspaces.models import Member, Role
 
 
 @dataclass(frozen=True)
@@ -13,3 +16,9 @@ class Problem:
     text: str
     url: str = ""
     action: str = ""
+    role: Role = Role.VIEWER  # who may open that page
+
+
+def seen_by(member: Member, problems: Sequence[Problem]) -> list[Problem]:
+    """Return the same sentences, without the links to pages that this member may not open."""
+    return [each if member.may(each.role) else replace(each, url="", action="") for each in problems]

@@ -15,6 +15,7 @@ from canvas.reading import cards
 from canvas.steps import kinds
 from canvas.views.settings import STEPS
 from canvas.views.steps import UNDO
+from integrations.problems import seen_by
 from pinsync.ids import row_id
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
@@ -65,7 +66,7 @@ def detail(request: WorkspaceRequest, workspace: Workspace, canvas: int) -> Http
         "canvas": found,
         "cards": drawn,
         "kinds": kinds().values(),
-        "problems": problems,
+        "problems": seen_by(request.member, problems),
         "entry": saying.entry(found),
         "target": saying.target(found),
         "progress": launching.progress(found, now),

@@ -14,6 +14,7 @@ from canvas import editing, launching, saying
 from canvas.forms.canvas import SECTIONS, BasicsForm
 from canvas.models import Canvas
 from canvas.reading import cards
+from integrations.problems import seen_by
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
 
@@ -97,7 +98,7 @@ def summary(request: WorkspaceRequest, workspace: Workspace, canvas: int) -> Htt
             ("send", _("Re-entry"), saying.reentry(found)),
             ("send", _("Exit criteria"), saying.exits(found)),
         ],
-        "problems": [] if archived else launching.problems(found, now, of_steps),
+        "problems": seen_by(request.member, [] if archived else launching.problems(found, now, of_steps)),
         "progress": launching.progress(found, now),
         "may_edit": request.member.may(Role.EDITOR),
     }

@@ -46,6 +46,7 @@ class FirstStep:
     help: str | Promise
     url: str
     done: bool
+    role: Role = Role.VIEWER  # who may open that page
 
 
 PanelSource = Callable[[Workspace, datetime], Panel | None]

@@ -1,5 +1,7 @@
 """The list, a new Canvas, the journey page, its buttons, and what other apps show of Canvases."""
 
+import re
+
 import pytest
 
 from canvas import journeys, launching
@@ -30,6 +32,37 @@ def test_a_viewer_is_offered_nothing_to_change(client, bob, running):
     page = client.get(f"/w/shop/canvas/{running.pk}/").content.decode()
     for text in ("Custom Audience", "Stop", "/steps/add/", "/edit/", "/settings/"):
         assert text not in page
+
+
+def links_of(client, address):
+    return set(re.findall(r'<a [^>]*href="(/w/shop/[^"#?]*)', client.get(address).content.decode()))
+
+
+def test_problems_lead_a_viewer_only_where_a_viewer_may_go(client, bob, erin, canvas, connection):
+    add(canvas, "audience_sync")
+    lost = add(canvas, "audience_sync")
+    AudienceSync.objects.filter(pk=lost.sync_id).update(partner=connection.partner)
+    type(connection).objects.update(state="broken")
+    Canvas.objects.update(entry_kind="event")
+    mends = {f"/w/shop/canvas/{canvas.pk}/settings/schedule/", f"/w/shop/canvas/{canvas.pk}/steps/{lost.pk}/"}
+    addresses = [f"/w/shop/canvas/{canvas.pk}/", f"/w/shop/canvas/{canvas.pk}/summary/"]
+    for address in addresses:
+        client.force_login(erin)
+        assert mends <= links_of(client, address)
+        client.force_login(bob)
+        page = client.get(address).content.decode()
+        assert "Say which event lets users in." in page
+        assert "“Audience Sync”: Choose a partner." in page
+        found = links_of(client, address)
+        assert f"/w/shop/partners/{connection.partner}/" in found  # there is said whom to ask
+        assert {client.get(link).status_code for link in found} == {200}
+
+
+def test_first_steps_lead_a_viewer_only_where_a_viewer_may_go(client, bob, workspace):
+    client.force_login(bob)
+    found = links_of(client, "/w/shop/")
+    assert "Import your users" in client.get("/w/shop/").content.decode()
+    assert {client.get(link).status_code for link in found} == {200}
 
 
 def test_the_list_shows_state_entered_and_last_launch(editor, running, workspace):

@@ -19,7 +19,7 @@ from pinsync.workspaces.models import Role, Workspace
 def home(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
     found = panels(workspace, timezone.now())
     context = {
-        "first_steps": first_steps(workspace),
+        "first_steps": [(step, request.member.may(step.role)) for step in first_steps(workspace)],
         "panels": [panel for panel in found if panel.template],
         "attention": [(each, request.member.may(each.role)) for each in attention(found)],
     }
