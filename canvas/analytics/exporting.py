@@ -1,8 +1,7 @@
 """A Canvas' figures as CSV and JSON: all steps now, and what happened in each minute."""
 
-import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -14,16 +13,9 @@ from canvas.analytics.figures import METRICS, StepFigures, figures_of
 from canvas.analytics.history import Bucket, History, minutes
 from canvas.models import Canvas, Step
 from integrations.models import SyncMinute
+from pinsync.spreadsheets import csv_lines
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 MINUTE_FIGURES = ("entered", "synced", "not_synced", "errored")
-
-
-class _Echo:
-    """A file that hands back what is written: rows leave one by one."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 def figures_json(canvas: Canvas, now: datetime) -> dict[str, Any]:
@@ -84,18 +76,6 @@ def minutes_csv(canvas: Canvas) -> Iterator[str]:
         for step_id, name, row in minutes(canvas)
     )
     return csv_lines(chain([heading], lines))
-
-
-def csv_lines(rows: Iterable[list[str]]) -> Iterator[str]:
-    """Yield CSV lines in which no cell is a formula for a spreadsheet."""
-    writer = csv.writer(_Echo())
-    for row in rows:
-        yield writer.writerow([_plain(cell) for cell in row])
-
-
-def _plain(cell: str) -> str:
-    is_formula = cell[:1] in FORMULA and not cell.removeprefix("-").isdecimal()
-    return f"'{cell}" if is_formula else cell
 
 
 def _changes(row: SyncMinute) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Bring users in by CSV: upload, watch, and read what was wrong."""
 
-import csv
 from collections.abc import Iterator
+from itertools import chain
 
 from django.contrib import messages
 from django.http import HttpResponse, StreamingHttpResponse
@@ -14,6 +14,7 @@ from pinsync.ids import row_id
 from pinsync.profiles.forms import UploadForm
 from pinsync.profiles.importing import cancel, start_import
 from pinsync.profiles.models import Import, ImportProblem
+from pinsync.spreadsheets import csv_lines
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
 
@@ -88,22 +89,10 @@ def import_problems(request: WorkspaceRequest, workspace: Workspace, run: int) -
     return response
 
 
-class _Echo:
-    """A file for csv.writer that hands back what is written."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def _problem_lines(run: Import, language: str | None) -> Iterator[str]:
-    writer = csv.writer(_Echo())
     problems = ImportProblem.objects.filter(run=run).order_by("line", "id")
     with translation.override(language):  # a stream begins when the request's language is over
-        yield "\ufeff" + str(writer.writerow((_("Line"), _("Reason"))))
-        for problem in problems.iterator(chunk_size=2_000):
-            yield str(writer.writerow((problem.line, _harmless(problem.sentence))))
-
-
-def _harmless(text: str) -> str:
-    """Keep a column's name out of a spreadsheet's formulas."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+        yield "\ufeff"
+        heading = ((_("Line"), _("Reason")),)
+        rows = ((str(problem.line), problem.sentence) for problem in problems.iterator(chunk_size=2_000))
+        yield from csv_lines(chain(heading, rows))

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from canvas import journeys
-from canvas.analytics import METRICS, Metrics, exporting, figures_of, metrics
+from canvas.analytics import METRICS, Metrics, figures_of, metrics
 from canvas.models import Canvas, Entry
 from pinsync.profiles.models import Profile
 from tests.canvas.analytics.sending import errored, settle
@@ -120,14 +120,6 @@ def test_the_figures_add_up_whenever_anybody_looks(running, workspace, step):
     for found in seen:
         assert found.entered == found.synced + found.not_synced + found.pending + found.errored
         assert found.entered == found.proceeded == found.exited
-
-
-@pytest.mark.parametrize(
-    ("cell", "written"),
-    [("=1+1", "'=1+1"), ("-1", "-1"), ("-x", "'-x"), ("@a", "'@a"), ("+1", "'+1"), ("Winter", "Winter"), ("", "")],
-)
-def test_no_cell_is_a_formula(cell, written):
-    assert list(exporting.csv_lines([[cell, "x"]])) == [f"{written},x\r\n"]
 
 
 def test_the_drawing_is_well_formed(launched, step, bob, client):
