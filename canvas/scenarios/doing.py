@@ -108,9 +108,7 @@ def launch(*, coming: str = "users") -> Act:
     """Return the act that launches the Canvas; `coming` is the figure that says how many will enter."""
 
     def act(stage: Stage) -> Figures:
-        canvas = stage.canvas
-        if canvas.state == Canvas.State.DRAFT:
-            launching.launch(canvas, stage.user, stage.clock())
+        canvas = _launched(stage)
         users = stage.users().rows if coming == "users" else int(stage.memory[coming])
         stage.memory.setdefault("coming", {})[str(canvas.pk)] = users
         return {"canvas": canvas.name, "users": users}
@@ -120,10 +118,15 @@ def launch(*, coming: str = "users") -> Act:
 
 def open_door(stage: Stage) -> Figures:
     """Launch a Canvas that users are brought to."""
+    return {"canvas": _launched(stage).name}
+
+
+def _launched(stage: Stage) -> Canvas:
+    """Launch the Canvas unless that was done. Raises NotReady or WrongState where somebody put a hand to it."""
     canvas = stage.canvas
-    if canvas.state == Canvas.State.DRAFT:
+    if canvas.state != Canvas.State.ACTIVE:
         launching.launch(canvas, stage.user, stage.clock())
-    return {"canvas": canvas.name}
+    return canvas
 
 
 def send_in(*, part: str = "", pattern: str = SimulatorRun.Pattern.BURST, seconds: int = 1) -> Act:

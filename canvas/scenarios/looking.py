@@ -2,17 +2,26 @@
 
 import math
 
+from canvas import launching
 from canvas.analytics import figures_of
-from canvas.analytics.figures import Metrics
+from canvas.analytics.figures import Metrics, StepFigures
 from canvas.models import Canvas
 from canvas.scenarios.base import Eye, Look, Stage
 from integrations.models import Batch, Operation, SyncReason
 from integrations.reasons import NO_USABLE_FIELD
 
 
+def step_of(canvas: Canvas) -> StepFigures:
+    """Return the one sync step of a scenario's Canvas. Raises WrongState where somebody took it away."""
+    found = [step for step in figures_of(canvas) if step.step.sync is not None]
+    if not found:
+        raise launching.WrongState
+    return found[0]
+
+
 def metrics_of(canvas: Canvas) -> Metrics:
-    """Return the figures of the one sync step of a scenario's Canvas."""
-    return figures_of(canvas)[0].metrics
+    """Return the figures of that step."""
+    return step_of(canvas).metrics
 
 
 def coming_to(stage: Stage) -> int:
@@ -81,7 +90,7 @@ def nobody_lost(stage: Stage) -> Look:
 
 def reason_is_said(stage: Stage) -> Look:
     """Hold when whoever is not synced is so for the lack of a usable value."""
-    step = figures_of(stage.canvas)[0]
+    step = step_of(stage.canvas)
     counted = SyncReason.objects.filter(sync=step.step.sync_id, reason=NO_USABLE_FIELD)
     users = sum(counted.values_list("users", flat=True))
     return Look(users == step.metrics.not_synced, {"users": users, "not_synced": step.metrics.not_synced})

@@ -7,6 +7,7 @@ next one begins; a worker that dies leaves a run that is due again when its leas
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
@@ -76,8 +77,9 @@ def advance_due(now: datetime) -> int:
             told += 1
         except _LeaseLost:
             log.warning("lease lost while telling", extra={"run": run.pk})
-        except Exception:  # told again from this step when the lease is over
+        except Exception:  # told again from this step when the lease is over, for a while
             log.exception("telling failed", extra={"run": run.pk})
+            _give_up(run, clock_from(now)())
     return told
 
 
@@ -165,6 +167,23 @@ def _stop(stage: Stage, figures: Figures, problem: str) -> None:
     run, now = stage.run, stage.clock()
     _tell(run, telling.STOPPED, now, figures=figures, problem=problem)
     _save(run, lines=run.lines, memory=run.memory, end=End.FAILED, ended_at=now)
+
+
+def _give_up(run: ScenarioRun, now: datetime) -> None:
+    """End a run that has failed for long by a fault of ours: no other could begin in its workspace."""
+    problem = _("It is our fault, and it was written down. Nothing you sent before is lost.")
+    scenario = telling.scenario_of(run)
+    step = scenario.steps[run.step] if scenario and run.step < len(scenario.steps) else None
+    changes: dict[str, object] = {}
+    if run.ended_at is not None and now > run.ended_at + TIDY_FOR:
+        _tell(run, telling.UNTIDY, now, problem=problem)
+        changes = {"finished_at": now, "next_at": None}
+    elif run.ended_at is None and now > run.step_since + (step.most if isinstance(step, Wait) else PATIENCE):
+        _tell(run, telling.STOPPED, now, problem=problem)
+        changes = {"end": End.FAILED, "ended_at": now, "next_at": now}
+    if changes:
+        with suppress(_LeaseLost):
+            _save(run, lines=run.lines, **changes)
 
 
 def _tidy(stage: Stage, scenario: Scenario) -> None:

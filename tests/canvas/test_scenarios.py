@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from canvas import simulator
-from canvas.models import Canvas, ScenarioRun
+from canvas import editing, launching, simulator
+from canvas.models import Canvas, ScenarioRun, Step
 from canvas.scenarios import doing, looking, outage, running, runs, scenarios, telling
 from canvas.scenarios.base import Check, Do, Look, Scenario, Wait
 from canvas.ticking import work_until
@@ -131,6 +131,66 @@ def test_who_is_waited_for_too_long_ends_the_story(shop, alice, put):
     assert run.end == "failed"
     assert told(run)[0] == "stopped: That took too long. Waiting for Godot."
     assert len(told(run)) == 2
+
+
+def empty(stage):
+    for step in stage.canvas.steps.all():
+        editing.delete_step(step)
+    return {}
+
+
+def empty_and_put_away(stage):
+    launching.archive(stage.canvas, stage.user, timezone.now())
+    Step.objects.filter(canvas=stage.canvas).delete()
+    return {}
+
+
+def replace_by_a_wait(stage):
+    empty(stage)
+    editing.add_step(stage.canvas, "delay", position=1)
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("meddle", "said"),
+    [
+        (empty, "stopped: There is no step yet. Add one to the journey."),
+        (empty_and_put_away, "stopped: There is no step yet. Add one to the journey."),
+        (replace_by_a_wait, "stopped: Somebody changed the Canvas meanwhile."),
+    ],
+)
+def test_a_canvas_that_somebody_changes_meanwhile_ends_the_story(shop, alice, put, meddle, said):
+    steps = scenarios()["first_sync"].steps
+    put(*steps[:4], Do("Somebody was here.", meddle), *steps[4:])
+    run = tell(begin(shop, scenarios()["test"], alice))
+    assert (run.end, told(run)[-2].split("Users enter")[0].strip()) == ("failed", said)
+
+
+def test_a_canvas_that_was_stopped_before_its_launch_is_told_of_ends_the_story(shop, alice, put):
+    def stop(stage):
+        launching.launch(stage.canvas, None, timezone.now())
+        launching.stop(stage.canvas, stage.user, timezone.now())
+        return {}
+
+    steps = scenarios()["first_sync"].steps
+    put(*steps[:4], Do("Somebody was here.", stop), *steps[4:])
+    run = tell(begin(shop, scenarios()["test"], alice))
+    assert (run.end, told(run)[-2]) == ("failed", "stopped: Somebody changed the Canvas meanwhile.")
+
+
+def test_a_fault_of_ours_is_tried_again_for_a_while_and_ends_the_story(shop, alice, put):
+    """Nothing is left that would keep the next one from beginning."""
+    put(Do("Never done.", lambda stage: {"share": 1 / 0}), tidy=lambda stage: 1 / 0)
+    run = begin(shop, scenarios()["test"], alice)
+    seen = []
+    for minutes in (0, 3, 6, 9, 14):
+        running.advance_due(timezone.now() + timedelta(minutes=minutes))
+        run.refresh_from_db()
+        seen.append((run.end, run.is_over))
+    assert seen == [("", False), ("", False), ("failed", False), ("failed", False), ("failed", True)]
+    assert [line.split(":")[0] for line in told(run)] == ["stopped", "untidy"]
+    assert "It is our fault, and it was written down." in told(run)[0]
+    begin(shop, "first_sync", alice)
 
 
 def test_what_the_partner_refuses_is_a_sentence_and_ends_the_story(shop, alice, sandbox):
