@@ -6,7 +6,7 @@ import pytest
 
 from integrations import audiences, lookalikes, registry, upkeep
 from integrations.creating import LEASE, NEW_FOR, CannotCreate
-from integrations.models import Attempt, Audience, Lookalike
+from integrations.models import Attempt, Audience, AudienceSync, Lookalike, SyncTotals
 from integrations.pinterest.sandbox.breaking import break_on_purpose
 from pinsync.workspaces.models import AuditEvent, Member, Role, User
 
@@ -198,6 +198,27 @@ def test_its_size_and_status_are_read_with_those_of_all_audiences(editor, sandbo
     page = editor.get(url(seed)).content.decode()
     assert "820,000" in page
     assert "of about 100 needed" not in page
+
+
+def test_one_that_is_too_small_though_enough_were_accepted_says_what_is_known(editor, sandbox, seed, alice, now):
+    sync = AudienceSync.objects.create(
+        workspace=seed.ad_account.connection.workspace,
+        partner="pinterest",
+        ad_account=seed.ad_account,
+        audience=seed,
+        match_fields=1,
+    )
+    SyncTotals.objects.create(sync=sync, entered=1_500, synced=1_500)
+    made = lookalikes.create(seed, "Like", "US", 2, alice, now)
+    sandbox.world.jump(hours=48)  # nobody of them matched
+    editor.post(url(seed), {"again": "yes"})
+    page = editor.get(url(seed)).content.decode()
+    made.refresh_from_db()
+    assert (made.status, made.size) == ("TOO_SMALL", None)
+    assert page.count("Hidden: 1,500 were accepted, and about 100 of them have to match.") == 2  # of the seed, and why
+    Audience.objects.update(size=150)
+    page = editor.get(url(seed)).content.decode()
+    assert "Fewer matched users than the partner needs before an audience can be used." in page
 
 
 def change(sandbox, seed, people):
