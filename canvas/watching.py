@@ -203,12 +203,21 @@ def break_it(ground: Playground, name: str, given: dict[str, str]) -> tuple[bool
         fault = next((fault for fault in ground.faults() if fault.name == name), None)
         if fault is None:
             return False, str(_("There is no such fault."))
-        ground.break_it(name, {key: given[key] for key in fault.parameters if given.get(key)})
+        ground.break_it(name, _asked(fault, given))
     except InvalidSettings as refusal:
         return False, str(refusal)
     except PartnerError:
         return False, str(SILENT)
     return True, f"{fault.label}. {fault.meaning}"
+
+
+def _asked(fault: Fault, given: dict[str, str]) -> dict[str, str]:
+    """Return the parameters that a form gave; a box that was not ticked is not in it, and means no."""
+    told = {
+        name: given.get(name, "") or ("false" if isinstance(default, bool) else "")
+        for name, default in fault.parameters.items()
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _known(workspace: Workspace, canvas: Canvas | None) -> dict[str, str]:

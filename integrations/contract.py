@@ -175,7 +175,10 @@ class Playground(ABC):
 
     @abstractmethod
     def active(self) -> list[dict[str, Any]]:
-        """Return the faults at work now. Raises PartnerError when the playground does not answer."""
+        """Return the faults at work now: `fault` and `parameters`, and in `label` and `labels` what people call them.
+
+        Raises PartnerError when the playground does not answer.
+        """
 
     @abstractmethod
     def break_it(self, fault: str, parameters: dict[str, Any]) -> int | None:

@@ -86,6 +86,8 @@ class SimulatorForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        for name in self._hidden(data):  # nobody sees what is wrong with them
+            self.errors.pop(name, None)
         needed: dict[str, str] = {}
         if data.get("canvas") == NEW:
             needed |= {"audience": _("Give the audience a name."), "ad_account": _("Choose an ad account.")}
@@ -98,6 +100,16 @@ class SimulatorForm(forms.Form):
             if name not in self.errors and not data.get(name):
                 self.add_error(name, sentence)
         return data
+
+    def _hidden(self, data: dict[str, Any]) -> list[str]:
+        """Return the fields that belong to what was not chosen."""
+        of_choices = (
+            ("canvas", NEW, ("audience", "ad_account", "fields_to_match")),
+            ("source", SimulatorRun.Source.SEGMENT, ("segment",)),
+            ("source", SimulatorRun.Source.MADE_UP, ("number", "missing_percent")),
+        )
+        found = [name for key, value, names in of_choices if data.get(key, value) != value for name in names]
+        return [*found, "per_second"] if data.get("pattern") == SimulatorRun.Pattern.BURST else found
 
     @property
     def chosen(self) -> Canvas | None:

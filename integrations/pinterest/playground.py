@@ -78,6 +78,7 @@ WANTED: dict[str, str | Promise] = {
     "digest": _("a digest, or an e-mail address in lower case, is needed."),
     "form": _("json, html, error or redirect is needed."),
 }
+WANTED |= dict.fromkeys(("html", "header", "only_reset"), _("true or false is needed."))
 A_NUMBER = _("a number from 0 to 9,999,999 is needed.")
 
 
@@ -90,9 +91,16 @@ class PinterestSandbox(Playground):
         return [_fault(kind) for kind in self._ask("GET", "faults")["catalogue"]]
 
     def active(self) -> list[dict[str, Any]]:
-        """See Playground; each also says what people call it."""
+        """See Playground; each also says what people call it and its parameters."""
         found: list[dict[str, Any]] = self._ask("GET", "faults")["faults"]
-        return [{**fault, "label": str(SAID.get(fault["fault"], (fault["fault"], ""))[0])} for fault in found]
+        return [
+            {
+                **fault,
+                "label": str(SAID.get(fault["fault"], (fault["fault"], ""))[0]),
+                "labels": {name: str(LABELS.get(name, name)) for name in fault["parameters"]},
+            }
+            for fault in found
+        ]
 
     def break_it(self, fault: str, parameters: dict[str, Any]) -> int | None:
         """Raises InvalidSettings, with a sentence for people, for no such fault or a parameter that makes no sense."""

@@ -49,6 +49,15 @@ def test_launching_into_a_canvas_leads_to_the_run(as_erin, running):
     assert "The users are being made" in page
 
 
+def test_what_was_typed_into_a_field_that_is_not_shown_is_not_looked_at(as_erin, running):
+    hidden = {"number": "0", "missing_percent": "x", "per_second": "-1", "audience": "x" * 301, "ad_account": "999"}
+    wanted = {"canvas": running.pk, "source": "segment", "pattern": "burst", "segment": "everybody"}
+    assert as_erin.post(url("simulator_launch"), {**hidden, **wanted}).status_code == 302
+    assert SimulatorRun.objects.get().source == "segment"
+    form = as_erin.get(url("simulator")).content.decode().split('class="card form simulator-form')[1].split(">")[0]
+    assert "novalidate" in form  # a browser stops at a field that it cannot show, and says nothing
+
+
 def test_a_new_canvas_is_made_on_the_spot(as_erin, erin, shop):
     ad_account = AdAccount.objects.filter(state=AdAccount.State.CONNECTED).first()
     wanted = {"canvas": "new", "ad_account": ad_account.pk, "audience": "Try-out", "fields_to_match": ["email", "idfa"]}
@@ -203,11 +212,20 @@ def test_a_fault_that_makes_no_sense_is_a_sentence(as_erin, shop, sandbox):
     assert "HTTP status: a number from 400 to 599 is needed." in said(fault="outage", status="200")
     assert "Ad account: the id of an ad account at the sandbox is needed." in said(fault="terms", ad_account_id="1")
     assert "Record: a digest, or an e-mail address" in said(fault="refuse_record", digest="Ann")
+    assert "Say when to try again: true or false is needed." in said(fault="rate_limit", header="soon")
     korean = {"headers": {"accept-language": "ko"}}
     page = as_erin.post(url("simulator_break"), {"fault": "latency", "ms": "soon"}, **korean).content.decode()
     assert "밀리초: 0에서 9,999,999까지의 숫자가 필요합니다." in page
     assert "There is no such fault." in as_erin.post(url("simulator_break"), {"fault": "earthquake"}).content.decode()
     assert sandbox.faults.active() == []
+
+
+def test_a_box_that_is_not_ticked_means_no(as_erin, shop, sandbox):
+    as_erin.post(url("simulator_break"), {"fault": "rate_limit", "header": "true"})
+    as_erin.post(url("simulator_break"), {"fault": "rate_limit"})
+    assert [fault.parameters["header"] for fault in sandbox.faults.active()] == [True, False]
+    page = as_erin.get(url("simulator_traffic")).content.decode()
+    assert page.count("· Say when to try again") == 1
 
 
 def test_a_sandbox_that_is_away_is_a_sentence(as_erin, shop, settings):
