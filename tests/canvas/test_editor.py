@@ -139,7 +139,12 @@ def test_each_mistake_is_said_beside_its_field(editor, ad_account, audience, par
     }
     answer = editor("done", **{**values, **changes})
     assert answer.status_code == 422
-    assert sentence in answer.content.decode()
+    page = answer.content.decode()
+    assert sentence in page
+    mistakes = set(re.findall(r'id="(\w+_error)"', page))
+    referred = {name for names in re.findall(r'aria-describedby="([^"]+)"', page) for name in names.split()}
+    assert mistakes
+    assert mistakes <= referred  # a screen reader reads it with the field
     assert saved()[0] == ""
 
 

@@ -58,6 +58,14 @@ def test_fields_are_shown_untouched_refused_and_switched_off(page):
     assert len(re.findall(r"<(?:input|select|textarea)[^>]*\sdisabled", page.content.decode())) >= 7
 
 
+def test_what_describes_a_field_is_there(page):
+    """A field that was refused refers to the sentence that says why, and a screen reader reads it with the field."""
+    body = page.content.decode()
+    referred = {name for names in re.findall(r'aria-describedby="([^"]+)"', body) for name in names.split()}
+    assert {f"id_refused-{name}_error" for name in ("name", "email", "role", "theme", "terms")} <= referred
+    assert referred <= set(re.findall(r'id="([^"]+)"', body))
+
+
 def test_every_class_that_the_guide_uses_is_in_the_sheets(page):
     """A class that no sheet knows would show a component that looks like nothing."""
     css = "".join(
