@@ -73,6 +73,7 @@ def test_a_section_saves_itself_and_nothing_else(editor, canvas, workspace):
 def test_every_change_of_a_draft_is_sent_and_answered(editor, canvas):
     page = editor.get(url(canvas, "basics")).content.decode()
     assert f'hx-post="{url(canvas, "basics")}" hx-trigger="change' in page
+    assert " novalidate>" in page  # else htmx keeps what is not valid to itself, under “Saved at …”
     answer = editor.post(url(canvas, "basics"), {"name": "Winter sale", "tags": ""}, headers=HTMX)
     assert answer.status_code == 200
     assert "Saved at" in answer.content.decode()
