@@ -66,7 +66,7 @@ def step_live(request: WorkspaceRequest, workspace: Workspace, canvas: int, step
 def download_figures(request: WorkspaceRequest, workspace: Workspace, canvas: int, form: str) -> HttpResponseBase:
     found = get_object_or_404(Canvas, workspace=workspace, pk=canvas)
     if form == "json":
-        return JsonResponse(exporting.figures_json(found, timezone.now()), json_dumps_params={"ensure_ascii": False})
+        return _json(f"canvas-{found.pk}-figures", exporting.figures_json(found, timezone.now()))
     return _download(form, f"canvas-{found.pk}-figures", csv=exporting.figures_csv(found), json=iter(()))
 
 
@@ -90,9 +90,7 @@ def download_history(
     shown = history(found.sync, periods.read(request.GET.dict()), timezone.now())
     name = f"step-{found.pk}-{shown.range.began:%Y%m%dT%H%M}-{shown.range.ended:%Y%m%dT%H%M}"
     if form == "json":
-        answer = JsonResponse(exporting.history_json(found, shown), json_dumps_params={"ensure_ascii": False})
-        answer["Content-Disposition"] = f'attachment; filename="{name}.json"'
-        return answer
+        return _json(name, exporting.history_json(found, shown))
     return _download(form, name, csv=exporting.history_csv(shown), json=iter(()))
 
 
@@ -160,6 +158,11 @@ def _reasons(step: Step) -> list[dict[str, Any]]:
         }
         for row in SyncReason.objects.filter(sync=step.sync_id, users__gt=0).order_by("-users", "reason")
     ]
+
+
+def _json(name: str, found: dict[str, Any]) -> JsonResponse:
+    disposition = f'attachment; filename="{name}.json"'
+    return JsonResponse(found, json_dumps_params={"ensure_ascii": False}, headers={"Content-Disposition": disposition})
 
 
 def _download(form: str, name: str, *, csv: Iterator[str], json: Iterator[str]) -> StreamingHttpResponse:

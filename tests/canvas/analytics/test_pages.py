@@ -136,7 +136,9 @@ def test_downloads_say_the_same_as_the_pages(launched, step, bob):
     shown = {key: line[key] for key in ("Entered", "Users Synced", "Users Not Synced", "Users Pending")}
     assert shown == {"Entered": "7", "Users Synced": "2", "Users Not Synced": "1", "Users Pending": "3"}
     assert (line["Users Errored"], line["Proceeded to Next Step"], line["Exited Canvas"]) == ("1", "7", "7")
-    (found,) = json.loads(page(client, launched, "analytics/figures.json"))["steps"]
+    answer = client.get(f"/w/shop/canvas/{launched.pk}/analytics/figures.json")
+    assert answer["Content-Disposition"] == f'attachment; filename="canvas-{launched.pk}-figures.json"'
+    (found,) = json.loads(answer.content)["steps"]
     assert found["metrics"] == {
         "entered": 7,
         "proceeded": 7,
