@@ -73,10 +73,23 @@
     if (dialog) dialog.showModal();
   });
   // A swap that takes the focused element away hands the focus on to what it brought: its notice, else its beginning.
-  let held;
+  // What was scrolled in it stays where it was.
+  let held, scrolled = {};
   document.addEventListener("htmx:beforeSwap", function (event) {
     const target = event.detail.target;
-    held = target.id && target.contains(document.activeElement) ? target.id : "";
+    if (!event.detail.shouldSwap) return;
+    if (target.id && target.contains(document.activeElement)) held = target.id;
+    scrolled = {};
+    target.querySelectorAll("[role=region][id]").forEach(function (region) {
+      scrolled[region.id] = region.scrollTop;
+    });
+  });
+  document.addEventListener("htmx:afterSwap", function () {
+    Object.keys(scrolled).forEach(function (id) {
+      const region = document.getElementById(id);
+      if (region) region.scrollTop = scrolled[id];
+    });
+    scrolled = {};
   });
   document.addEventListener("htmx:afterSettle", function () {
     const place = held && document.activeElement === document.body && document.getElementById(held);

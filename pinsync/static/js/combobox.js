@@ -56,7 +56,7 @@
     item.id = c.list.id + "-create";
     item.setAttribute("role", "option");
     item.className = "create";
-    item.textContent = c.box.dataset.create.replace("%name%", text.trim());
+    item.textContent = c.box.dataset.create.split("%name%").join(text.trim());
     c.list.append(item);
   }
 
