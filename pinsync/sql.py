@@ -42,70 +42,86 @@ def _expression(field: "models.Field[Any, Any]", value: Any) -> Combinable:
     return _Constant(value, getattr(field, "target_field", field))
 
 
-@dataclass(frozen=True)
-class Insert:
-    """Rows of `model`, one for each row of `queryset`.
+def _into(connection: BaseDatabaseWrapper, model: type[models.Model], names: list[str]) -> str:
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(model._meta.get_field(name).column) for name in names)  # type: ignore[union-attr, arg-type]
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns})"
+
+
+def insert_select(model: type[models.Model], columns: Mapping[str, Any], queryset: "models.QuerySet[Any, Any]") -> int:
+    """Insert a row of `model` for each row of `queryset`, in one statement; return how many.
 
     `columns` says what stands in each field of `model` (by field name or column name, "profile" or "profile_id"): an
     expression over the rows of `queryset`, or one value for all. Name every field that may not be NULL: Django's
     defaults are not applied.
     """
-
-    model: type[models.Model]
-    columns: Mapping[str, Any]
-    queryset: "models.QuerySet[Any, Any]"
-
-    def sql(self, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-        """Raises EmptyResultSet when the queryset can have no rows."""
-        fields = [self.model._meta.get_field(name) for name in self.columns]
-        chosen = {
-            f"insert_{place}": _expression(field, value)  # type: ignore[arg-type]
-            for place, (field, value) in enumerate(zip(fields, self.columns.values(), strict=True))
-        }
-        query = self.queryset.annotate(**chosen).values_list(*chosen).query
-        select, params = query.get_compiler(connection=connection).as_sql()
-        quote = connection.ops.quote_name
-        into = ", ".join(quote(field.column) for field in fields)  # type: ignore[union-attr, arg-type]
-        return f"INSERT INTO {quote(self.model._meta.db_table)} ({into}) {select}", tuple(params)
-
-
-def insert_select(model: type[models.Model], columns: Mapping[str, Any], queryset: "models.QuerySet[Any, Any]") -> int:
-    """Run one Insert in one statement and return the number of rows inserted."""
     connection = connections[queryset.db]
+    fields = [model._meta.get_field(name) for name in columns]
+    chosen = {
+        f"insert_{place}": _expression(field, value)  # type: ignore[arg-type]
+        for place, (field, value) in enumerate(zip(fields, columns.values(), strict=True))
+    }
+    query = queryset.annotate(**chosen).values_list(*chosen).query
     try:
-        sql, params = Insert(model, columns, queryset).sql(connection)
+        select, params = query.get_compiler(connection=connection).as_sql()
     except EmptyResultSet:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(f"{_into(connection, model, list(columns))} {select}", params)
         return cursor.rowcount
 
 
-def insert_selects(*inserts: Insert) -> list[int]:
-    """Run several Inserts that see the same moment; return the rows that each inserted.
+@dataclass(frozen=True)
+class Rows:
+    """Rows of `model` about those of a set: the field `about` takes their primary key, `values` are for all the same.
 
-    On PostgreSQL they are one statement: of two, the second would see what others committed in between, and a row that
-    moves from one queryset to the other would be in both or in neither. A SQLite transaction sees one moment anyway.
+    Name every field that may not be NULL.
     """
-    connection = connections[inserts[0].queryset.db]
-    if connection.vendor != "postgresql" or len(inserts) == 1:
-        return [insert_select(i.model, i.columns, i.queryset) for i in inserts]
-    parts: list[str] = []
-    params: list[Any] = []
-    places: dict[int, int] = {}
-    for number, insert in enumerate(inserts):
-        try:
-            sql, values = insert.sql(connection)
-        except EmptyResultSet:
-            continue
-        places[number] = len(parts)
-        parts.append(f"i{number} AS ({sql} RETURNING 1)")
-        params.extend(values)
-    counts = ", ".join(f"(SELECT count(*) FROM i{number})" for number in places)
+
+    model: type[models.Model]
+    about: str
+    values: Mapping[str, Any]
+
+
+def insert_either(
+    queryset: "models.QuerySet[Any, Any]", condition: models.Q, *, so: Rows, otherwise: Rows
+) -> tuple[int, int]:
+    """Insert a row for each row of `queryset`, by whether `condition` holds of it; return how many of which.
+
+    On PostgreSQL it is one statement that reads the set once: of two, the second would see what others committed in
+    between, and a row whose condition changes would be in both or in neither. A SQLite transaction sees one moment.
+    """
+    connection = connections[queryset.db]
+    if connection.vendor != "postgresql":
+        chosen = queryset.filter(condition), queryset.exclude(condition)
+        made = [
+            insert_select(rows.model, {rows.about: models.F("pk"), **rows.values}, some.order_by("pk"))
+            for rows, some in zip((so, otherwise), chosen, strict=True)
+        ]
+        return made[0], made[1]
+    holds = models.Case(models.When(condition, then=True), default=False, output_field=models.BooleanField())
+    query = queryset.annotate(insert_so=holds).order_by("pk").values_list("pk", "insert_so").query
+    compiler = query.get_compiler(connection=connection)
+    try:
+        select, params = compiler.as_sql()
+    except EmptyResultSet:
+        return 0, 0
+    parts = [f"chosen (pk, so) AS MATERIALIZED ({select})"]
+    for name, rows, where in (("i0", so, "so"), ("i1", otherwise, "NOT so")):
+        fields = [rows.model._meta.get_field(column) for column in rows.values]
+        constants = map(_expression, fields, rows.values.values())  # type: ignore[arg-type]
+        values = [compiler.compile(constant) for constant in constants]
+        columns = ", ".join(["pk", *(sql for sql, _params in values)])
+        into = _into(connection, rows.model, [rows.about, *rows.values])
+        parts.append(f"{name} AS ({into} SELECT {columns} FROM chosen WHERE {where} ORDER BY pk RETURNING 1)")
+        params += tuple(param for _sql, some in values for param in some)
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH {', '.join(parts)} SELECT {counts}", params)
-        row = cursor.fetchone()
-    return [int(row[places[number]]) if number in places else 0 for number in range(len(inserts))]
+        cursor.execute(
+            f"WITH {', '.join(parts)} SELECT (SELECT count(*) FROM i0), (SELECT count(*) FROM i1)",
+            params,
+        )
+        yes, no = cursor.fetchone()
+    return int(yes), int(no)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django_q.tasks import async_task
 
 from integrations.delivery.counting import tally
@@ -13,7 +13,7 @@ from integrations.models import Arrival, AudienceSync, Delivery
 from integrations.reasons import NO_USABLE_FIELD
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
 from pinsync.profiles.models import Profile
-from pinsync.sql import Insert, insert_selects
+from pinsync.sql import Rows, insert_either
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,25 @@ def usable(mask: MatchField) -> Q:
 def enter(sync: AudienceSync, profiles: QuerySet[Profile], *, now: datetime) -> Entered:
     """Let every profile of the queryset enter `sync`; each one is not synced or pending when this returns.
 
-    Two inserts and the figures, whatever the number of users. Must run in the caller's transaction. A full batch
-    rings the workers when that commits; fewer users wait for the next tick.
+    The same few statements, whatever the number of users. Must run in the caller's transaction. A full batch rings
+    the workers when that commits; fewer users wait for the next tick.
     Raises ValueError when the sync has no audience.
     """
     if sync.audience_id is None:
         raise ValueError(f"{sync} has no audience.")
     with tally(now) as figures:
-        can_be_sent = usable(MatchField(sync.match_fields))
         asked = {
             "sync": sync.pk,
-            "profile": F("pk"),
             "audience": sync.audience_id,
             "operation": sync.operation,
             "match_fields": sync.match_fields,
             "entered_at": now,
         }
-        pending, not_synced = insert_selects(
-            Insert(Arrival, asked, profiles.filter(can_be_sent).order_by("pk")),
-            Insert(Delivery, {**asked, "reason": NO_USABLE_FIELD}, profiles.exclude(can_be_sent)),
+        pending, not_synced = insert_either(
+            profiles,
+            usable(MatchField(sync.match_fields)),
+            so=Rows(Arrival, "profile", asked),
+            otherwise=Rows(Delivery, "profile", {**asked, "reason": NO_USABLE_FIELD}),
         )
         figures.move(sync.pk, entered=pending + not_synced, pending=pending, not_synced=not_synced)
         figures.because(sync.pk, NO_USABLE_FIELD, not_synced)

@@ -1,4 +1,4 @@
-"""insert_select: sets in, sets out, with the right types on both databases."""
+"""insert_select and insert_either: sets in, sets out, with the right types on both databases."""
 
 from datetime import UTC, datetime
 
@@ -8,8 +8,9 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Length
 
 from canvas.models import Canvas, Entry, Move
+from integrations.models import Arrival, AudienceSync, Delivery
 from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
-from pinsync.sql import insert_select, joined_as_sets, joined_by_lookup, rows_about
+from pinsync.sql import Rows, insert_either, insert_select, joined_as_sets, joined_by_lookup, rows_about
 from pinsync.workspaces.models import AuditEvent, Workspace
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -136,6 +137,36 @@ def test_values_travel_as_parameters(canvas, profiles, workspace):
     named = {"workspace": workspace, "name": "'; DROP TABLE", "filters": {}, "created_at": NOON, "updated_at": NOON}
     insert_select(Segment, named, profiles[:1])
     assert Segment.objects.get().name == "'; DROP TABLE"
+
+
+@pytest.fixture
+def either(workspace):
+    """Two kinds of rows about profiles, and what is the same for all."""
+    sync = AudienceSync.objects.create(workspace=workspace)
+    asked = {"sync": sync, "audience": 7, "operation": "add", "match_fields": 1, "entered_at": NOON}
+    return {
+        "so": Rows(Arrival, "profile", asked),
+        "otherwise": Rows(Delivery, "profile", {**asked, "reason": "it's 50 %"}),
+    }
+
+
+def test_each_of_a_set_becomes_one_row_or_the_other(profiles, either, django_assert_num_queries):
+    Profile.objects.filter(external_id__in=("u1", "u3")).update(email_record="a" * 64)
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 2):
+        assert insert_either(profiles, Q(email_record="a" * 64), **either) == (2, 3)
+    names = dict(Profile.objects.values_list("pk", "external_id"))
+    arrived = Arrival.objects.order_by("id").values_list("profile", "audience", "operation", "entered_at")
+    assert [(names[pk], *rest) for pk, *rest in arrived] == [("u1", 7, "add", NOON), ("u3", 7, "add", NOON)]
+    # whose value is NULL, of whom the condition is neither true nor false
+    others = Delivery.objects.order_by("id").values_list("profile", "reason")
+    assert [(names[pk], reason) for pk, reason in others] == [(name, "it's 50 %") for name in ("u0", "u2", "u4")]
+
+
+def test_all_of_one_kind_and_nobody_at_all(profiles, either, django_assert_num_queries):
+    assert insert_either(profiles, Q(pk__gt=0), **either) == (5, 0)
+    assert insert_either(profiles, Q(pk__in=[]), **either) == (0, 5)
+    with django_assert_num_queries(0):
+        assert insert_either(profiles.none(), Q(pk__gt=0), **either) == (0, 0)
 
 
 def ways() -> dict[str, str]:
