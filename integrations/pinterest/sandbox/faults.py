@@ -89,7 +89,7 @@ class Faults(Room):
         """End faults: one, those of a name, or all. Return how many."""
         with self.lock:
             before = self.active()
-            kept = [fault for fault in before if (id and fault.id != id) or (name and fault.name != name)]
+            kept = [fault for fault in before if (id is not None and fault.id != id) or (name and fault.name != name)]
             self.become(faults=[asdict(fault) for fault in kept])
             return len(before) - len(kept)
 

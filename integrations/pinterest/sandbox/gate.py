@@ -46,20 +46,33 @@ class Endpoint:
         operation = self.operations.get(request.method or "")
         if operation is None:
             raise Refusal(405, 405, "Method not allowed.", {"Allow": ", ".join(sorted(self.operations))})
-        request.log.category = operation.category
         caller = authenticate(request, operation.scope) if operation.scope else "app"
         admit(request, caller, operation.category)
         return operation.view(request, **ids)
 
+    def note(self, request: SandboxRequest) -> None:
+        """Put into the log what is asked and for whom: a request that a fault answers was sent all the same."""
+        operation = self.operations.get(request.method or "")
+        if operation is None:
+            return
+        request.log.category = operation.category
+        owner = request.sandbox.tokens.owner(_bearer(request)) if operation.scope else None
+        request.log.pinterest_user = owner if owner in request.sandbox.world.pinterest_users else None
+
+
+def _bearer(request: SandboxRequest) -> str:
+    """Return the token of a request; empty if it carries none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
 
 def authenticate(request: SandboxRequest, scope: str) -> str:
     """Find out who calls, and return their id. Raises Refusal for a dead token or a missing scope."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise unauthenticated()
-    grant = request.sandbox.tokens.holder(token.strip(), request.sandbox.clock.now())
-    request.person = request.sandbox.world.pinterest_users[grant.user_id]
-    request.log.pinterest_user = grant.user_id
+    grant = request.sandbox.tokens.holder(_bearer(request), request.sandbox.clock.now())
+    person = request.sandbox.world.pinterest_users.get(grant.user_id)
+    if person is None:
+        raise unauthenticated()  # of more people, whom this start let in no longer
+    request.person = person
     if scope not in grant.scopes:
         raise not_permitted(f"The token lacks the scope {scope}.")
     return grant.user_id
@@ -95,6 +108,8 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
     sandbox, faults = request.sandbox, request.sandbox.faults
     verdict = sandbox.windows.admit("", "", request.arrival.monotonic, day=sandbox.clock.now(), count=False)
     request.rate_headers = verdict.headers()
+    if isinstance(view, Endpoint):
+        view.note(request)
     if faults.take("cut", request.path):
         request.log.fault = "cut"
         sandbox.log_request(request, 0)
@@ -104,7 +119,8 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
         response = _outage(request, outage) if outage else view(request, **ids)
     except Refusal as refusal:
         response = refusal.response()
-    if not outage and (garbage := faults.take("garbage", request.path)):
+    applied = response.status_code < 400  # nothing spoils a refusal: the log would no longer say why it was one
+    if applied and (garbage := faults.take("garbage", request.path)):
         request.log.fault = garbage.name
         response = NONSENSE[garbage.parameters["form"]]()
     for name, value in request.rate_headers.items():
@@ -112,7 +128,7 @@ def answer_api(request: SandboxRequest, view: View, ids: dict[str, Any]) -> Http
     latency = faults.first("latency", request.path)
     if latency:
         sandbox.clock.sleep(latency.parameters["ms"] / 1000)
-    dropped = not outage and faults.take("drop_answer", request.path)
+    dropped = applied and faults.take("drop_answer", request.path)
     if dropped:
         request.log.fault = "drop_answer"
     sandbox.log_request(request, response.status_code)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
 
 ID = re.compile(rf"[0-9]{{1,{LONGEST_ID}}}")
-
-
 UNWRITABLE = re.compile("[\ud800-\udfff\0]")  # JSON can name half a character; nothing could ever show it
 
 
@@ -50,7 +48,7 @@ class SandboxRequest(WSGIRequest):
             raise Refusal(415, 415, "The content type has to be application/json.")
         try:
             value = json.loads(self.content())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise invalid("The body is not JSON.") from None
         if not isinstance(value, dict):
             raise invalid("The body is not a JSON object.")
@@ -76,6 +74,11 @@ def checked_id(name: str, value: str) -> str:
     if not ID.fullmatch(value):
         raise invalid(f"{name} has to be a number of up to {LONGEST_ID} digits.")
     return value
+
+
+def whole_number(text: str) -> int | None:
+    """Return a number of up to 18 digits; None for anything else."""
+    return int(text) if ID.fullmatch(text) else None
 
 
 def text_field(body: dict[str, Any], name: str, *, required: bool = True) -> str:

@@ -133,7 +133,7 @@ class Sandbox:
         entry.duration_ms = round((self.clock.monotonic() - request.arrival.monotonic) * 1000, 2)
         self.log.requests.append(entry)
         changed = self.world.customer_lists.get(entry.customer_list_id or "")
-        if changed and entry.operation and status != 200:
+        if changed and entry.operation and status >= 400:
             changed.history.append(Happening(self.clock.now(), entry.operation, entry.records or 0, status))
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

@@ -142,6 +142,11 @@ class Tokens(Room):
             self.confirm(id=grant.id)
         return grant
 
+    def owner(self, access_token: str) -> str | None:
+        """Return the id of the person whose token this is, even if it has expired; nothing if it is unknown."""
+        grant = self.by_token.get(digest(access_token))
+        return grant.user_id if grant else None
+
     def revoke(self, token: str) -> None:
         """Make a token unusable; a refresh token takes its whole grant with it. Unknown tokens are fine."""
         revoked = digest(token)

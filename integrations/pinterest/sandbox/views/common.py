@@ -8,7 +8,7 @@ from django.http import JsonResponse
 
 from ..errors import Refusal, invalid
 from ..facts import LARGEST_PAGE, PAGE_SIZE
-from ..request import SandboxRequest
+from ..request import SandboxRequest, whole_number
 
 
 class Numbered(Protocol):
@@ -52,10 +52,10 @@ def _number(thing: Numbered) -> int:
 
 
 def _page_size(request: SandboxRequest, refusal: Callable[[str], Refusal]) -> int:
-    text = request.GET.get("page_size", str(PAGE_SIZE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_PAGE):
+    size = whole_number(request.GET.get("page_size", str(PAGE_SIZE)))
+    if size is None or not 1 <= size <= LARGEST_PAGE:
         raise refusal(f"page_size has to be between 1 and {LARGEST_PAGE}.")
-    return int(text)
+    return size
 
 
 def _bookmark(order: str, last_id: str) -> str:

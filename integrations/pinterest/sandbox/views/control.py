@@ -11,7 +11,7 @@ from ..breaking import break_on_purpose
 from ..catalogue import KINDS, BadFault
 from ..errors import Refusal, invalid, not_found
 from ..facts import SCOPES, USED_SCOPES
-from ..request import SandboxRequest
+from ..request import SandboxRequest, whole_number
 from ..requestlog import OLDEST_EPOCH
 from .oauth import as_json as tokens_as_json
 
@@ -39,7 +39,7 @@ def body_of(request: SandboxRequest) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(request.content())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise invalid("The body is neither JSON nor a form.") from None
     if not isinstance(body, dict):
         raise invalid("The body is not a JSON object.")
@@ -142,10 +142,10 @@ def add_fault(request: SandboxRequest) -> JsonResponse:
 
 def clear_faults(request: SandboxRequest) -> JsonResponse:
     """End one fault by `id`, those of one name by `fault`, or all."""
-    id = request.GET.get("id", "")
-    if "id" in request.GET and not id.isdecimal():
+    id = whole_number(request.GET.get("id", ""))
+    if "id" in request.GET and id is None:
         raise invalid("id has to be a number.")
-    cleared = request.sandbox.faults.clear(id=int(id) if id else None, name=request.GET.get("fault"))
+    cleared = request.sandbox.faults.clear(id=id, name=request.GET.get("fault"))
     return _faults_json(request, cleared=cleared)
 
 
@@ -168,6 +168,8 @@ def tokens(request: SandboxRequest) -> JsonResponse:
     if user is None:
         raise invalid("pinterest_user is nobody's name or id.")
     asked = body.get("scopes", body.get("scope")) or USED_SCOPES
+    if not isinstance(asked, str | list | tuple):
+        raise invalid("scopes has to be a text or a list.")
     scopes = sorted(set(asked.replace(",", " ").split() if isinstance(asked, str) else map(str, asked)))
     if not SCOPES.issuperset(scopes):
         raise invalid("scopes holds one that Pinterest does not know.")

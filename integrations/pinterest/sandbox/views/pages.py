@@ -16,7 +16,7 @@ from ..facts import HOUR
 from ..faults import Fault
 from ..pages import HERE, render
 from ..people import AD_ACCOUNTS, AdAccount
-from ..request import SandboxRequest
+from ..request import SandboxRequest, whole_number
 from .control import body_of
 
 AUDIENCES_A_PAGE = 50
@@ -39,8 +39,7 @@ def ads_manager(request: SandboxRequest) -> HttpResponse:
         if search.casefold() in audience.name.casefold() or search == audience.id
     ]
     pages = max(1, -(-len(found) // AUDIENCES_A_PAGE))
-    asked = request.GET.get("page", "1")
-    page = min(max(1, int(asked)), pages) if asked.isascii() and asked.isdigit() else 1
+    page = min(max(1, whole_number(request.GET.get("page", "1")) or 1), pages)
     shown = found[(page - 1) * AUDIENCES_A_PAGE : page * AUDIENCES_A_PAGE]
     same = {"ad_account_id": ad_account.id, "search": search}
     return render(
@@ -171,8 +170,7 @@ def press(request: SandboxRequest) -> HttpResponse:
         request.sandbox.reset()
         return _panel_again("Everything is as at the start.")
     if button == "clear":
-        id = str(form.get("id", ""))
-        request.sandbox.faults.clear(id=int(id) if id.isdecimal() else None)
+        request.sandbox.faults.clear(id=whole_number(str(form.get("id", ""))))
         return _panel_again("Cleared.")
     try:
         return _panel_again(break_on_purpose(request.sandbox, button, form))

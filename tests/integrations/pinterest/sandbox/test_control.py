@@ -8,6 +8,7 @@ import pytest
 
 from integrations.pinterest.sandbox.sandbox import Sandbox
 from integrations.pinterest.sandbox.testing import ManualClock
+from integrations.pinterest.sandbox.world import World
 
 from .conftest import CATALOGUE, MAPLE, NORTHWIND, US, Answer, Caller, digests
 
@@ -64,6 +65,26 @@ def test_tokens(control: Control) -> None:
     assert control("POST", "tokens", {"pinterest_user": NORTHWIND, "scopes": "ads:read"})["scope"] == "ads:read"
     control("POST", "tokens", {"pinterest_user": "nobody"}, status=400)
     control("POST", "tokens", {"pinterest_user": MAPLE, "scopes": "world:rule"}, status=400)
+    control("POST", "tokens", {"pinterest_user": MAPLE, "scopes": 5}, status=400)
+
+
+def test_faults_are_cleared_by_a_number_that_is_one(control: Control) -> None:
+    control("POST", "faults", {"fault": "outage"})
+    for id in ("0", "2"):
+        assert control("DELETE", f"faults?id={id}")["cleared"] == 0
+    control("DELETE", f"faults?id={'9' * 5_000}", status=400)
+    assert control("DELETE", "faults?id=1")["cleared"] == 1
+
+
+def test_somebody_who_is_let_in_no_longer_has_no_token(sandbox: Sandbox, control: Control) -> None:
+    sandbox.world.welcome(1)
+    token = control("POST", "tokens", {"pinterest_user": "person_1"})["access_token"]
+    asks = ("GET", "/v5/user_account", {"Authorization": f"Bearer {token}"})
+    assert sandbox.answer(*asks)[0] == 200
+    sandbox.world = World(clock=sandbox.clock)
+    sandbox.log.requests.clear()
+    assert sandbox.answer(*asks)[0] == 401
+    assert sandbox.answer("GET", "/requests")[0] == 200
 
 
 def test_reset_makes_the_world_as_at_the_start(maple: Caller, control: Control, sandbox: Sandbox) -> None:
@@ -90,7 +111,7 @@ def test_other_methods_are_refused(control: Control, method: str, path: str) -> 
 
 
 def test_bodies_that_cannot_be_read_are_refused(sandbox: Sandbox) -> None:
-    for body in ("{", "[]"):
+    for body in ("{", "[]", "[" * 100_000):
         answer = Answer(*sandbox.answer("POST", "/_control/faults", {"Content-Type": "application/json"}, body))
         assert answer.status == 400
 

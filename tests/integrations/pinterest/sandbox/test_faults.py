@@ -148,6 +148,51 @@ def test_drop_answer_applies_first(maple: Caller, sandbox: Sandbox, control: Con
     ]
 
 
+def test_what_a_fault_answers_was_sent_by_somebody_all_the_same(
+    maple: Caller, sandbox: Sandbox, control: Control
+) -> None:
+    """The log is the witness of the pace: an outage is no reason to send faster."""
+    control("POST", "faults", {"fault": "cut"})
+    with pytest.raises(AnswerDropped):
+        maple.change("1", "ADD", digests(1))
+    control("POST", "faults", {"fault": "outage"})
+    assert maple.change("1", "ADD", digests(1)).status == 503
+    assert maple("GET", "/ad_accounts").status == 503
+    assert raw(sandbox, Caller(sandbox, "Bearer nobody's")).status == 503
+    assert [(entry.status, entry.category, entry.pinterest_user) for entry in sandbox.log.requests] == [
+        (0, "ads_write", "801000000000000001"),
+        (503, "ads_write", "801000000000000001"),
+        (503, "ads_read", "801000000000000001"),
+        (503, "org_read", None),
+    ]
+
+
+@pytest.mark.parametrize("fault", ["drop_answer", "garbage"])
+def test_a_refusal_is_answered_as_it_is(maple: Caller, sandbox: Sandbox, control: Control, fault: str) -> None:
+    """What was not applied is not spoiled, and the log says that it was refused, and by whom."""
+    list_id = maple.create_list()
+    control("POST", "faults", {"fault": fault})
+    refused = [maple.change("1", "ADD", digests(1)).status for _ in range(7)]
+    assert refused == [404] * 6 + [429]
+    control("POST", "faults", {"fault": "rate_limit"})
+    assert maple.change(list_id, "ADD", digests(1)).status == 429
+    log = [(entry.status, entry.fault) for entry in sandbox.log.requests]
+    assert log[-2:] == [(429, None), (429, "rate_limit")]
+    left = control("GET", "faults")["faults"][0]
+    assert (left["fault"], left["count_left"]) == (fault, 1)
+
+
+def test_a_change_with_a_broken_answer_happened_once(maple: Caller, sandbox: Sandbox, control: Control) -> None:
+    list_id = maple.create_list()
+    control("POST", "faults", {"fault": "garbage", "form": "redirect"})
+    body = json.dumps({"operation_type": "ADD", "records": digests(3)})
+    headers = {"Authorization": maple.authorization, "Content-Type": "application/json"}
+    path = f"https://pinterest.test/v5/ad_accounts/{US}/customer_lists/{list_id}"
+    assert sandbox.answer("PATCH", path, headers, body)[0] == 302
+    history = sandbox.world.customer_lists[list_id].history
+    assert [(done.operation, done.records, done.status) for done in history] == [("CREATE", 1, 200), ("ADD", 3, 200)]
+
+
 def test_garbage(maple: Caller, sandbox: Sandbox, control: Control) -> None:
     control("POST", "faults", {"fault": "garbage"})
     answer = raw(sandbox, maple)

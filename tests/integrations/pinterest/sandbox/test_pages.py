@@ -97,6 +97,11 @@ def test_the_stylesheet(sandbox: Sandbox) -> None:
     assert b"prefers-color-scheme: dark" in body
 
 
+@pytest.mark.parametrize("asked", ["0", "-1", "ten", "9" * 5_000])
+def test_pages_that_make_no_sense_are_the_nearest(sandbox: Sandbox, asked: str) -> None:
+    assert "page 1 of 24" in page(sandbox, f"/?ad_account_id={CATALOGUE}&page={asked}")
+
+
 def test_unknown_pages(sandbox: Sandbox) -> None:
     assert sandbox.answer("GET", "/nowhere")[0] == 404
     assert sandbox.answer("POST", "/")[0] == 405

@@ -27,6 +27,11 @@ def test_a_page_has_25_unless_asked_otherwise(maple: Caller) -> None:
     assert len(maple("GET", PATH).json()["items"]) == 25
 
 
+@pytest.mark.parametrize("size", ["0", "251", "-1", "ten", "²", "9" * 5_000])
+def test_sizes_that_make_no_sense_are_refused(maple: Caller, size: str) -> None:
+    assert maple("GET", PATH, wrong=True, page_size=size).status == 400
+
+
 def test_a_last_page_that_is_full_has_no_bookmark(maple: Caller) -> None:
     page = maple("GET", f"/ad_accounts/{US}/audiences", page_size=9).json()
     assert (len(page["items"]), page["bookmark"]) == (9, None)

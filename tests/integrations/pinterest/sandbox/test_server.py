@@ -45,8 +45,9 @@ def test_a_dropped_answer_closes_the_connection_without_a_byte() -> None:
     with serving(sandbox) as url:
         sandbox.faults.add("drop_answer", {"count": 1, "path": None})
         host, port = url.removeprefix("http://").split(":")
+        token = str(login(url).headers["Authorization"]).encode()
         with socket.create_connection((host, int(port)), timeout=5) as connection:
-            connection.sendall(b"GET /v5/user_account HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /v5/user_account HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % token)
             assert connection.recv(100) == b""
         assert requests.get(f"{url}/v5/user_account", timeout=5).status_code == 401
 
