@@ -28,7 +28,7 @@ class Breaker:
         self.scene, self.chance = scene, chance
         self.done: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
-        self.happened: list[tuple[float, str]] = []
+        self.happened: list[tuple[float, str]] = []  # seconds since the epoch
         self.repairs: list[tuple[float, Callable[[], object]]] = []
         self.reconnect_at = 0.0
         self.reconnected = 0
@@ -42,7 +42,7 @@ class Breaker:
             hit = False
         (self.done if hit else self.missed)[breakage.what] += 1
         if hit:
-            self.happened.append((breakage.at, breakage.what))
+            self.happened.append((time.time(), breakage.what))
 
     def repair(self) -> None:
         """Start again what has been away for long enough; reconnect what lost its token."""

@@ -50,12 +50,23 @@ class Failures:
 def check(scene: Scene, model: Model) -> Failures:
     """Return everything that is not as it must be."""
     found = Failures()
+    owners = {place.audience.pk: _owners(place) for place in scene.places}
     _check_pending(found)
-    _check_ends(model, found)
+    _check_ends(model, {audience: set(of_one.values()) for audience, of_one in owners.items()}, found)
     _check_figures(model, found)
     for place in scene.places:
-        _check_audience(scene, place, model, found)
+        there = scene.sandbox.records(place.audience.target_id)
+        check_audience(place, owners[place.audience.pk], there, model, found)
     return found
+
+
+def _owners(place: Place) -> dict[str, int]:
+    """Return whose each record is, of all who have one in the fields of an audience."""
+    owners: dict[str, int] = {}
+    columns = [RECORD_COLUMNS[name] for name in place.fields.names]
+    for pk, *records in Profile.objects.filter(workspace=place.workspace).values_list("pk", *columns):
+        owners |= {record: pk for record in records if record}
+    return owners
 
 
 def _check_pending(found: Failures) -> None:
@@ -68,8 +79,8 @@ def _check_pending(found: Failures) -> None:
         found.add("a batch is still open", f"batch {pk} {state} {reason} after {attempts} attempts")
 
 
-def _check_ends(model: Model, found: Failures) -> None:
-    """Every intent ended exactly once, and for a reason that is true."""
+def _check_ends(model: Model, usable: dict[int, set[int]], found: Failures) -> None:
+    """Every intent ended exactly once, and for a reason that is true. `usable`: who has a record, by audience."""
     seen: Counter[tuple[datetime, int]] = Counter()
     for profile, sync_id, audience_id, entered, reason, state, batch in _rows(ENDS):
         moment = _moment(entered)
@@ -89,6 +100,8 @@ def _check_ends(model: Model, found: Failures) -> None:
             found.add("superseded without a later opposite intent", about)
         elif reason not in ("", SUPERSEDED, NO_USABLE_FIELD):
             found.add(f"a user ended as {reason}", about)
+        elif (reason == NO_USABLE_FIELD) == (profile in usable[audience_id]):
+            found.add("a user with a record was not sent, or one without was", about)
         elif not reason and state not in ("accepted", "waiting", "sending"):
             found.add("a user is in no state", f"{about} {state}")
     for moment, asked in model.at.items():
@@ -118,15 +131,10 @@ def _check_figures(model: Model, found: Failures) -> None:
         found.add("a batch counts its users wrong", f"batch {pk} {state}: {users}, not {counted}")
 
 
-def _check_audience(scene: Scene, place: Place, model: Model, found: Failures) -> None:
-    """The partner's set is what the last intents say, record by record."""
-    owners: dict[str, int] = {}
-    columns = [RECORD_COLUMNS[name] for name in place.fields.names]
-    for pk, *records in Profile.objects.filter(workspace=place.workspace).values_list("pk", *columns):
-        owners |= {record: pk for record in records if record}
+def check_audience(place: Place, owners: dict[str, int], there: set[str], model: Model, found: Failures) -> None:
+    """The partner's set is what the last intents say, record by record, beside what was in it before."""
     last = model.last(place.audience.pk)
-    wanted = {record for record, pk in owners.items() if pk in last and last[pk].operation == "add"}
-    there = scene.sandbox.records(place.audience.target_id) - place.before
+    wanted = {record for record, pk in owners.items() if pk in last and last[pk].operation == "add"} | place.before
     for record in there - wanted:
         found.add(f"audience {place.audience.pk} holds somebody", _story(model, place, owners.get(record), last))
     for record in wanted - there:

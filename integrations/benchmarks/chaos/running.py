@@ -15,11 +15,12 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from integrations.benchmarks import pace
-from integrations.benchmarks.chaos import checking, plan, scene
+from integrations.benchmarks.chaos import checking, plan, scene, ticking
 from integrations.benchmarks.chaos.breaking import Breaker
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.plan import Breakage, Entry, Plan
 from integrations.benchmarks.chaos.scene import Place
+from integrations.benchmarks.chaos.ticking import Gap
 from integrations.benchmarks.chaos.watching import Watch
 from integrations.benchmarks.ground import MARK
 from integrations.benchmarks.processes import describe, kill, marked
@@ -67,7 +68,8 @@ class Run:
         self.breaker = Breaker(self.scene, Random(asking.seed))
         self.began = self.began_at = 0.0  # the moment, by both clocks
         self.to_break: list[Breakage] = []
-        self.watch = Watch()
+        self.watch = Watch(self.scene.parents)
+        self.ticks_until = 0.0  # from then on a run in a hurry stops all workers itself
         self.read_log_at = 0.0
         self.left_behind: list[str] = []  # what the workers left running when they were stopped
         self.last_moment = timezone.now()
@@ -88,6 +90,10 @@ class Run:
             failures = checking.check(self.scene, self.model)
             for sentence in self.watch.failures:
                 failures.add("the invariant did not hold", sentence)
+            if not self.watch.is_whole:
+                failures.add("nobody looked at the invariant until the end")
+            for sentence in self._long_gaps():
+                failures.add("the tick did not go on", sentence)
             if not self.settled:
                 failures.add("not settled in time", f"{self.asking.settle_seconds:.0f} s")
             return self._result(failures.sentences(), time.monotonic() - started)
@@ -110,6 +116,7 @@ class Run:
         start = time.monotonic()
         self.breaker.mend_everything()
         if self.asking.hurry:
+            self.ticks_until = time.time()
             self._hurry()
         while time.monotonic() - start < self.asking.settle_seconds and not self.settled:
             self._go_on()
@@ -120,6 +127,7 @@ class Run:
                 connection.close()
             time.sleep(0.2)
         self.settled_in = time.monotonic() - start
+        self.ticks_until = self.ticks_until or time.time()
 
     def _hurry(self) -> None:
         """Stop all workers, let every waiting time and lease be over (nobody is left who holds one), start again."""
@@ -220,9 +228,7 @@ class Run:
         states = dict(Batch.objects.values_list("state").annotate(number=Count("pk")))
         outcomes = dict(Attempt.objects.values_list("outcome").annotate(number=Count("pk")))
         ends = Counter(dict(Delivery.objects.values_list("reason").annotate(number=Count("pk"))))
-        # Only while things broke: in the end a run in a hurry stops all workers itself.
-        ticks = [tick for tick in self.watch.ticks if tick[0] <= self.asking.seconds]
-        gaps = sorted(ticks, key=lambda tick: -tick[1])[:5]
+        gaps = sorted(self.watch.gaps(self.ticks_until), key=lambda gap: -gap.seconds)[:5]
         return {
             "ok": not failures,
             "failures": failures,
@@ -249,12 +255,30 @@ class Run:
             "reconnected": self.breaker.reconnected,
             "samples": {"looks": self.watch.samples, "counts": self.watch.counts, "blind": self.watch.blind},
             "longest_gaps_between_ticks": [
-                {"at": round(at, 1), "seconds": round(gap, 1), "broken_before": self._broken_before(at, gap)}
-                for at, gap in gaps
+                {
+                    "at": round(gap.ended - self.began_at, 1),
+                    "seconds": round(gap.seconds, 1),
+                    "allowed": round(ticking.allowed(gap, self.watch.changes), 1),
+                    "broken_before": self._broken_before(gap),
+                }
+                for gap in gaps
             ],
             "pace": pace.kept(self.scene.sandbox.seen, self.began_at),
         }
 
-    def _broken_before(self, at: float, gap: float) -> list[str]:
-        """Return what was broken between a tick and the one before, or shortly before that."""
-        return [f"{moment:.1f} {what}" for moment, what in self.breaker.happened if at - gap - 1 <= moment <= at]
+    def _long_gaps(self) -> list[str]:
+        """Return a sentence for every gap between ticks that was longer than it may be."""
+        found = [(gap, ticking.allowed(gap, self.watch.changes)) for gap in self.watch.gaps(self.ticks_until)]
+        return [
+            f"{gap.ended - self.began_at:.1f} s: {gap.seconds:.1f} s without a tick, {most:.1f} s allowed"
+            for gap, most in found
+            if gap.seconds > most
+        ]
+
+    def _broken_before(self, gap: Gap) -> list[str]:
+        """Return what was broken in a gap between ticks, or shortly before."""
+        return [
+            f"{moment - self.began_at:.1f} {what}"
+            for moment, what in self.breaker.happened
+            if gap.began - 1 <= moment <= gap.ended
+        ]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from integrations.benchmarks import crowd
 from integrations.benchmarks.chaos.door import Door
-from integrations.benchmarks.processes import MANAGE, Process, until
+from integrations.benchmarks.processes import MANAGE, Process, children, until
 from integrations.benchmarks.sandbox import Sandbox
 from integrations.models import AdAccount, Audience, AudienceSync, Heartbeat
 from pinsync.profiles.matching import MatchField
@@ -46,6 +46,11 @@ class Scene:
     door: Door
     workspaces: list[Workspace] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+
+    def parents(self) -> dict[str, list[int]]:
+        """Return the process that ticks in each worker; none while its cluster is away. Safe in any thread."""
+        running = [(worker.name, worker.running) for worker in self.workers]
+        return {name: children(one.pid) if one and one.poll() is None else [] for name, one in running}
 
     def stop(self) -> None:
         for process in (*self.workers, self.web, self.sandbox):

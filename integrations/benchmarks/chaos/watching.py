@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from django.db import Error, connection
 
+from integrations.benchmarks.chaos import ticking
+from integrations.benchmarks.chaos.ticking import DATABASE, Change, Gap
+
 LOOK_EVERY = 0.2
 COUNT_EVERY = 10.0
 
@@ -46,15 +49,21 @@ def wrong_figures() -> list[str]:
 
 @dataclass
 class Watch:
-    """Samples until it is told to stop. A database that is away gives a blind sample, which proves nothing."""
+    """Samples until it is told to stop. A database that is away gives a blind sample, which proves nothing.
 
-    since: float = field(default_factory=time.monotonic)
+    `parents` returns the processes that tick, by the name of their worker.
+    """
+
+    parents: Callable[[], dict[str, list[int]]]
+    began: float = field(default_factory=time.time)
     samples: int = 0
     counts: int = 0
     blind: int = 0
     failures: list[str] = field(default_factory=list)
-    ticks: list[tuple[float, float]] = field(default_factory=list)  # (seconds into the run, length of the gap)
-    _last_tick: float = 0.0
+    ticks: list[float] = field(default_factory=list)  # seconds since the epoch
+    changes: list[Change] = field(default_factory=list)
+    is_whole: bool = False  # it looked until it was told to stop
+    _known: dict[str, list[int]] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -67,21 +76,37 @@ class Watch:
         if self._thread:
             self._thread.join(30)
 
+    def gaps(self, until: float) -> list[Gap]:
+        """Return the gaps between ticks up to a moment."""
+        return ticking.gaps(self.ticks, self.began, until)
+
     def _run(self) -> None:
         count_at = 0.0
+        # Who is there at the beginning has been for long enough: the run waited for it.
+        self._known = self.parents()
+        self.changes += [Change(0.0, worker, bool(found)) for worker, found in self._known.items()]
         while not self._stop.wait(LOOK_EVERY):
+            self._look_at_workers()
             self._guarded(self._look)
             if time.monotonic() >= count_at:
                 count_at = time.monotonic() + COUNT_EVERY
                 self._guarded(self._count)
         connection.close()
+        self.is_whole = bool(self.samples and self.counts)
 
     def _guarded(self, look: Callable[[], None]) -> None:
         try:
             look()
         except Error:
             self.blind += 1
+            self.changes.append(Change(time.time(), DATABASE, is_up=False))
             connection.close()
+
+    def _look_at_workers(self) -> None:
+        for worker, found in self.parents().items():
+            if found != self._known.get(worker):
+                self._known[worker] = found
+                self.changes.append(Change(time.time(), worker, bool(found)))
 
     def _look(self) -> None:
         with connection.cursor() as cursor:
@@ -90,10 +115,8 @@ class Watch:
         self.samples += 1
         if pending != arrivals + in_batches or off:
             self._fail(f"pending is {pending}, but {arrivals} wait and {in_batches} are in open batches")
-        if ticked and ticked != self._last_tick:
-            if self._last_tick:
-                self.ticks.append((time.monotonic() - self.since, ticked - self._last_tick))
-            self._last_tick = ticked
+        if ticked and ticked not in self.ticks[-1:]:
+            self.ticks.append(ticked)
 
     def _count(self) -> None:
         for sentence in wrong_figures():
@@ -102,4 +125,4 @@ class Watch:
 
     def _fail(self, sentence: str) -> None:
         if len(self.failures) < 20:
-            self.failures.append(f"{time.monotonic() - self.since:.1f} s: {sentence}")
+            self.failures.append(f"{time.time() - self.began:.1f} s: {sentence}")

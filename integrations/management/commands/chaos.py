@@ -14,8 +14,8 @@ from integrations.benchmarks.chaos.running import Asking, Run
 class Command(BaseCommand):
     help = (
         "Lets users enter while workers, web, sandbox and database are killed and the partner fails, mends everything, "
-        "and compares every user, figure and audience with a model. Works on throw-away data only. Exit status 1 "
-        "when anything differs."
+        "and compares every user, figure and audience with a model, and every gap between ticks with what is promised. "
+        "Works on throw-away data only. Exit status 1 when anything differs."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
