@@ -41,6 +41,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if min(options["users"], options["pinterest_users"]) < 1 or options["workers"] < 0:
             raise CommandError("Users and Pinterest users have to be at least 1.")
+        if options["history"] is not None and options["history"] <= history.SHORT:
+            raise CommandError(f"A history that is measured against {history.SHORT:,} deliveries has to be longer.")
         if options["inside"]:
             command.inside(lambda folder: _measure(folder, options))
         else:

@@ -129,6 +129,8 @@ def test_the_ground_names_nothing_of_the_installation(monkeypatch, tmp_path):
     [
         (["chaos", "--minutes", "0"], "have to be more than 0"),
         (["bench_delivery", "--users", "0"], "have to be at least 1"),
+        (["bench_delivery", "--history", "0"], "has to be longer"),
+        (["bench_delivery", "--history", "100000"], "has to be longer"),
     ],
 )
 def test_nonsense_is_refused(command, sentence):
