@@ -1,8 +1,8 @@
 """The journal: every change to the sandbox, a JSON line each, with the operating system before it is answered.
 
-A room (the world, the tokens, the faults) changes only through methods marked `@journaled`. Killing the process at
-any moment loses nothing that was answered: the next start replays the lines. The last line may be torn: it was never
-answered, and is left out.
+A room (the world, the tokens, the faults, the limits' windows) changes only through methods marked `@journaled`.
+Killing the process at any moment loses nothing that was answered: the next start replays the lines. The last line may
+be torn: it was never answered, and is left out.
 """
 
 import fcntl

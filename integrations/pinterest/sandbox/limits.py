@@ -4,11 +4,12 @@ An app with trial access has one more window, for all of its people and categori
 """
 
 import math
-import threading
 from bisect import bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import facts
+from .journal import Journal, Line, Room, journaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,14 @@ class Verdict:
         return headers if self.allowed else headers | {"Retry-After": str(self.retry_after)}
 
 
-class Windows:
+class Windows(Room):
     """The requests that still count, by user and category, and those of the app. A refused one takes no room."""
 
-    def __init__(self, limits: Limits) -> None:
+    name = "windows"
+
+    def __init__(self, limits: Limits, journal: Journal | None = None) -> None:
+        super().__init__(journal)
         self.limits = limits
-        self.lock = threading.Lock()
         self.arrivals: dict[tuple[str, str], list[float]] = {}
         self.of_app: list[float] = []
 
@@ -68,9 +71,9 @@ class Windows:
         """
         with self.lock:
             tables = [(self.arrivals.setdefault((user, category), []), arrived, self.limits.windows(category))]
+            day = arrived if day is None else day
             if self.limits.trial_calls is not None:
-                app = ((self.limits.trial_seconds, self.limits.trial_calls),)
-                tables.append((self.of_app, arrived if day is None else day, app))
+                tables.append((self.of_app, day, ((self.limits.trial_seconds, self.limits.trial_calls),)))
             for times, moment, windows in tables:
                 del times[: bisect_right(times, moment - max(seconds for seconds, _ in windows))]
             waits = [
@@ -78,10 +81,34 @@ class Windows:
                 for times, moment, windows in tables
             ]
             if count and not any(map(any, waits)):
-                for times, moment, _ in tables:
-                    insort(times, moment)
+                self.take(user=user, category=category, at=arrived, day=day)
             verdicts = [_verdict(*table, wait) for table, wait in zip(tables, waits, strict=True)]
             return max(verdicts, key=lambda verdict: (verdict.retry_after, -verdict.remaining))
+
+    @journaled
+    def take(self, *, user: str, category: str, at: float, day: float) -> None:
+        """Count a request that passes."""
+        insort(self.arrivals.setdefault((user, category), []), at)
+        if self.limits.trial_calls is not None:
+            insort(self.of_app, day)
+
+    @journaled
+    def restore(self, *, arrivals: list[tuple[str, str, list[float]]], of_app: list[float]) -> None:
+        """Put all back, as `dump` wrote it."""
+        self.arrivals = {(user, category): times for user, category, times in arrivals}
+        self.of_app = of_app
+
+    def dump(self) -> Iterator[Line]:
+        """Return all as one line."""
+        arrivals = [(user, category, times) for (user, category), times in self.arrivals.items()]
+        yield {"room": self.name, "do": "restore", "arrivals": arrivals, "of_app": self.of_app}
+
+    def tidy(self, now: float, day: float) -> None:
+        """Forget what counts no longer, and what lies ahead: a machine that was started anew has another `now`."""
+        for (_, category), times in self.arrivals.items():
+            longest = max(seconds for seconds, _ in self.limits.windows(category))
+            times[:] = times[bisect_right(times, now - longest) : bisect_right(times, now)]
+        del self.of_app[: bisect_right(self.of_app, day - self.limits.trial_seconds)]
 
     def used_of_app(self, day: float) -> int:
         """Return how many requests count in the app's window now."""

@@ -63,7 +63,7 @@ class Sandbox:
         self.app = app or App()
         self.tokens = Tokens(world.journal, strict=strict_rotation)
         self.faults = Faults(world.journal, world.clock)
-        self.windows = Windows(self.limits)
+        self.windows = Windows(self.limits, world.journal)
         self.log = RequestLog()
 
     @classmethod
@@ -74,7 +74,7 @@ class Sandbox:
         """
         journal = Journal(path)
         sandbox = cls(World(journal, Clock()), limits, **options)
-        rooms = {room.name: room for room in (sandbox.world, sandbox.tokens, sandbox.faults)}
+        rooms = {room.name: room for room in (sandbox.world, sandbox.tokens, sandbox.faults, sandbox.windows)}
         is_new = True
         for number, line in enumerate(journal.lines(), start=1):
             try:
@@ -82,6 +82,7 @@ class Sandbox:
             except (KeyError, AttributeError, TypeError):
                 raise JournalDamaged(f"Line {number} of {path} is of another version of the sandbox.") from None
             is_new = False
+        sandbox.windows.tidy(sandbox.clock.monotonic(), sandbox.clock.now())
         if is_new:
             journal.rewrite(())  # the first line may have been torn
             sandbox.world.begin(at=sandbox.clock.now())

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from integrations.pinterest.sandbox.journal import Journal, JournalDamaged, JournalInUse
+from integrations.pinterest.sandbox.limits import Limits
 from integrations.pinterest.sandbox.sandbox import Sandbox
 
 from .conftest import US, digests
@@ -105,10 +106,10 @@ def test_two_sandboxes_do_not_write_one_journal(tmp_path: Path) -> None:
     journal.close()
 
 
-def reopened(sandbox: Sandbox, path: Path) -> Sandbox:
+def reopened(sandbox: Sandbox, path: Path, limits: Limits | None = None) -> Sandbox:
     assert sandbox.world.journal
     sandbox.world.journal.close()
-    return Sandbox.opened(path)
+    return Sandbox.opened(path, limits)
 
 
 def test_a_torn_last_line_was_never_answered(tmp_path: Path) -> None:
@@ -169,6 +170,41 @@ def test_tokens_and_their_grace_survive(tmp_path: Path) -> None:
     assert sandbox.tokens.refresh(second.refresh, None, now)
 
 
+@pytest.mark.parametrize("starts", [1, 2])  # the second time from the compacted journal
+def test_requests_of_the_last_minute_still_count(tmp_path: Path, starts: int) -> None:
+    path = tmp_path / "sandbox.journal"
+    limits = Limits(writes_per_minute=20)
+    sandbox = Sandbox.opened(path, limits)
+    now = sandbox.clock.monotonic()
+    for at in [now - 90 + n for n in range(10)] + [now - 10 + n / 2 for n in range(20)]:
+        assert sandbox.windows.admit("ann", "ads_write", at).allowed
+    for _ in range(starts):
+        sandbox = reopened(sandbox, path, limits)
+    [(key, times)] = sandbox.windows.arrivals.items()
+    assert (key, len(times)) == (("ann", "ads_write"), 20)
+    assert not sandbox.windows.admit("ann", "ads_write", now).allowed
+    assert sandbox.windows.admit("bob", "ads_write", now).allowed
+
+
+def test_a_machine_that_was_started_anew_counts_from_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.journal"
+    sandbox = Sandbox.opened(path)
+    for _ in range(7):
+        sandbox.windows.admit("ann", "ads_write", sandbox.clock.monotonic() + 1e6)
+    sandbox = reopened(sandbox, path)
+    assert sandbox.windows.admit("ann", "ads_write", sandbox.clock.monotonic()).allowed
+
+
+def test_the_day_of_a_trial_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.journal"
+    trial = Limits(trial_calls=3)
+    sandbox = Sandbox.opened(path, trial)
+    day = sandbox.clock.now()
+    for at in (day - 90_000, day - 9, day):
+        sandbox.windows.admit("ann", "ads_read", sandbox.clock.monotonic(), day=at)
+    assert reopened(sandbox, path, trial).windows.used_of_app(day) == 2
+
+
 def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.journal"
     sandbox = Sandbox.opened(path)
@@ -194,7 +230,9 @@ def test_reset_empties_the_journal(tmp_path: Path) -> None:
     for _ in range(50):
         sandbox.world.change_records(id="643000000003", operation="ADD", records=digests(100), at=0.0)
     assert path.stat().st_size > 50 * 6_000
+    sandbox.windows.admit("ann", "ads_write", sandbox.clock.monotonic())
     sandbox.reset()
     assert path.stat().st_size < 1_000
+    assert sandbox.windows.arrivals == {}
     before = json.loads(sandbox.answer("GET", "/_control/audiences")[2])
     assert json.loads(reopened(sandbox, path).answer("GET", "/_control/audiences")[2]) == before
