@@ -4,18 +4,19 @@ The URL conf is walked, so a new view is asked too, without a line here.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
 from pinsync.workspaces.keys import create_key
-from pinsync.workspaces.models import Role, Workspace
-from tests.pinsync.workspaces.conftest import NOON, browser_of
+from pinsync.workspaces.models import Role, User, Workspace
+from tests.pinsync.workspaces.conftest import NOON, browser_of, person
 from tests.pinsync.workspaces.world import OF_NOBODY, things_of
 
 # What anybody may ask, or anybody who is signed in; a view that is neither here nor marked fails the tests.
@@ -89,9 +90,53 @@ def _partner_that_does_not_answer(settings):
     settings.PINTEREST_OAUTH_URL = "http://127.0.0.1:9/oauth/"
 
 
+@pytest.fixture(scope="module")
+def house(django_db_setup, django_db_blocker) -> Iterator[dict[str, Any]]:
+    """Everybody and one of everything, made once: hundreds of tests look at the same, and leave it as it was.
+
+    Its transaction is around those of the tests, and is rolled back as theirs are.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        acme = Workspace.objects.create(name="Acme", slug="acme")
+        other = Workspace.objects.create(name="Other", slug="other")
+        people = {
+            "alice": person("alice@example.com", acme, Role.ADMIN),
+            "erin": person("erin@example.com", acme, Role.EDITOR),
+            "bob": person("bob@example.com", acme, Role.VIEWER),
+            "charlie": person("charlie@example.com", other, Role.ADMIN),
+        }
+        yield {"acme": acme, "things": things_of(acme, people["alice"]), **people}
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def things(acme, alice, bob, charlie):
-    return things_of(acme, alice)
+def things(house, db):
+    return house["things"]
+
+
+@pytest.fixture
+def acme(house, db):
+    return Workspace.objects.get(pk=house["acme"].pk)
+
+
+@pytest.fixture
+def alice(house, db):
+    return User.objects.get(pk=house["alice"].pk)
+
+
+@pytest.fixture
+def erin(house, db):
+    return User.objects.get(pk=house["erin"].pk)
+
+
+@pytest.fixture
+def bob(house, db):
+    return User.objects.get(pk=house["bob"].pk)
+
+
+@pytest.fixture
+def charlie(house, db):
+    return User.objects.get(pk=house["charlie"].pk)
 
 
 def everything():
