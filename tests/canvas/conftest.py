@@ -12,6 +12,7 @@ from canvas.models import Canvas, Step
 from canvas.steps import kinds
 from integrations import registry
 from integrations.models import AdAccount, Audience, AudienceSync, Connection, Pace
+from integrations.pinterest.sandbox import beginning
 from integrations.pinterest.sandbox.sandbox import Sandbox
 from integrations.pinterest.sandbox.testing import serving
 from pinsync.profiles.matching import MatchField, records
@@ -186,8 +187,12 @@ def listening() -> Iterator[tuple[Sandbox, str]]:
 
 
 @pytest.fixture
-def sandbox(listening, settings) -> Sandbox:
-    """A sandbox on a real socket, in real time, as on its first day."""
+def sandbox(listening, settings, monkeypatch) -> Sandbox:
+    """A sandbox on a real socket, in real time, as on its first day, but that no ad account has over a thousand lists.
+
+    Whoever connects reads them all; tests of integrations do.
+    """
+    monkeypatch.setattr(beginning, "BIG_AD_ACCOUNT_AUDIENCES", 30)
     found, url = listening
     found.reset()
     found.log.requests.clear()
