@@ -25,22 +25,25 @@ from integrations.benchmarks.processes import NotReady
 
 LIMIT_MS = 100.0
 LIMIT_QUERIES = 15
-LOOKS = 7
 FURTHER = 3  # pages of a list that are turned before one is measured
 
 
-def measure(folder: Path, *, number: int) -> dict[str, Any]:
-    """Build the past, and ask every page several times. Raises NotReady when one does not answer with 200."""
+def measure(folder: Path, *, number: int, looks: int) -> dict[str, Any]:
+    """Build the past, and ask every page `looks` times after once to warm up.
+
+    Raises NotReady when one does not answer with 200.
+    """
     started = time.monotonic()
     scene = pages_past.build(number, timezone.now())
     built = time.monotonic() - started
     client = Client(HTTP_HOST="127.0.0.1")
     client.force_login(crowd.admin_of(scene.workspace))
-    found = {name: _look(client, address) for name, address in _pages(scene)}
+    found = {name: _look(client, address, looks) for name, address in _pages(scene)}
     return {
         "mode": "pages",
         "database": connection.vendor,
         "users": number,
+        "looks": looks,
         "built_in_seconds": round(built, 1),
         "limit_ms": LIMIT_MS,
         "limit_queries": LIMIT_QUERIES,
@@ -99,12 +102,12 @@ def _further(scene: Scene, state: str) -> str:
     return after
 
 
-def _look(client: Client, address: str) -> dict[str, float]:
-    """Ask a page LOOKS times after once to warm up; return the median of the milliseconds, queries and bytes."""
+def _look(client: Client, address: str, looks: int) -> dict[str, float]:
+    """Return the median of a page's milliseconds, its queries and bytes."""
     costs: list[float] = []
     cpu: list[float] = []
     counter, content = Counter(), b""
-    for look in range(LOOKS + 1):
+    for look in range(looks + 1):
         counter = Counter()
         with connection.execute_wrapper(counter):
             started, began = time.perf_counter(), time.thread_time()

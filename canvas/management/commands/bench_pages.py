@@ -20,13 +20,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--users", type=int, default=1_000_000, metavar="N", help="sent before; at least 4,000")
+        parser.add_argument("--looks", type=int, default=7, help="times that a page is asked; the median counts")
         parser.add_argument("--own-server", action="store_true", help="PostgreSQL: make a server for this run")
         command.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["users"] < LEAST:
             raise CommandError(f"A past takes at least {LEAST:,} users.")
+        if options["looks"] < 1:
+            raise CommandError("--looks has to be at least 1.")
         if options["inside"]:
-            command.inside(lambda folder: pages.measure(folder, number=options["users"]))
+            command.inside(lambda folder: pages.measure(folder, number=options["users"], looks=options["looks"]))
         else:
             command.outside(self, options, own_cluster=options["own_server"])
