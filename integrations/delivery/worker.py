@@ -8,8 +8,8 @@ Why it is built like this (all of it was measured):
   that wait are still taken, and if not ends its own process group.
 - SIGTERM to the whole process group makes the cluster hang: it runs in a session of its own, and the supervisor passes
   signals to its parent process only.
-- The supervisor starts a cluster that died again, and kills what has not stopped after `STOP_WITHIN` seconds. The
-  leases on batches and seats make that safe.
+- The supervisor starts a cluster that died again, and kills what has not stopped after `STOP_WITHIN` seconds; so does
+  the parent, whose supervisor may be dead. The leases on batches and seats make that safe.
 """
 
 import ctypes
@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from ctypes import Array, c_longlong
@@ -126,9 +127,16 @@ class Parent:
             self._guarded(lambda: tick(timezone.now()))
             time.sleep(LOOK_EVERY)
         _stopping[0] = 1
+        self._end_in_time()
         cluster.stop()
         Heartbeat.objects.filter(name=self.name).delete()
         return 0
+
+    def _end_in_time(self) -> None:
+        """Kill our process group when stopping takes too long: whoever would may be dead, and a cluster can hang."""
+        timer = threading.Timer(STOP_WITHIN, os.killpg, (os.getpgid(0), signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
 
     def _beat(self) -> None:
         def beat() -> None:

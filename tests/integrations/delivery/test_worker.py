@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from integrations.delivery.worker import STOP_WITHIN
 from integrations.models import Batch, Heartbeat, Tick
 from tests.helpers import break_it, figures, let_in, mend, people, records_at, records_of, sync_to
 from tests.workers import Worker, is_alive, until
@@ -144,6 +145,17 @@ def test_a_killed_supervisor_takes_its_cluster_along(start):
     known = worker.everything()
     worker.stop(signal.SIGKILL)
     assert not any(is_alive(pid) for pid in known)
+
+
+def test_a_killed_supervisor_takes_a_cluster_along_that_hangs(start):
+    worker = start()
+    killed = worker.cluster[1:]
+    for child in killed:
+        os.kill(child, signal.SIGKILL)
+    until(lambda: worker.is_up() and not {*killed} & {*worker.cluster}, 5)  # the new ones wait for a dead one's lock
+    known = worker.everything()
+    os.kill(worker.supervisor, signal.SIGKILL)
+    until(lambda: not any(is_alive(pid) for pid in known), STOP_WITHIN + 3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
