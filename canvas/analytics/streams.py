@@ -4,7 +4,7 @@ Nothing here counts, and nothing is skipped over by number: a page begins below 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -58,17 +58,17 @@ def arrivals(sync: AudienceSync, place: Place, limit: int, span: Span = ALWAYS) 
 
 def deliveries(sync: AudienceSync, place: Place, limit: int, *, state: str = "", span: Span = ALWAYS) -> Slice:
     """Return users who were put into a batch or ended without one; with `state`, those whose batch has it."""
-    rows = Delivery.objects.filter(span.q, sync=sync.pk).select_related("batch")
+    rows = Delivery.objects.filter(sync=sync.pk).select_related("batch")
     found: list[Delivery] = []
-    for part in _behind(rows, place):
+    for part in _behind(place, span):
         if not state:
-            found += part[: limit + 1 - len(found)]
+            found += part.of(rows)[: limit + 1 - len(found)]
             continue
-        last = part.values_list("entered_at", "pk")[WINDOW - 1 : WINDOW].first()
-        for inside in _down_to(part, last):
+        last = part.of(rows).values_list("entered_at", "pk")[WINDOW - 1 : WINDOW].first()
+        for inside in part.down_to(*last) if last else [part]:
             # Not by a join: a planner would begin with all batches of the state.
-            inside = inside.annotate(became=Subquery(Batch.objects.filter(pk=OuterRef("batch")).values("state")))
-            found += inside.filter(became=state)[: limit + 1 - len(found)]
+            became = Subquery(Batch.objects.filter(pk=OuterRef("batch")).values("state"))
+            found += inside.of(rows).annotate(became=became).filter(became=state)[: limit + 1 - len(found)]
         if last is not None and len(found) <= limit:
             return Slice(found, Place("d", last[1], at=last[0]), cut=True)
     return _page(found, limit)
@@ -79,10 +79,10 @@ def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: 
     found: list[Delivery] = []
     for reason in reasons:
         # `>` so that the partial index fits
-        rows = Delivery.objects.filter(span.q, sync=sync.pk, reason=reason).filter(reason__gt="")
+        rows = Delivery.objects.filter(sync=sync.pk, reason=reason).filter(reason__gt="")
         of_reason: list[Delivery] = []
-        for part in _behind(rows, place):
-            of_reason += part[: limit + 1 - len(of_reason)]
+        for part in _behind(place, span):
+            of_reason += part.of(rows)[: limit + 1 - len(of_reason)]
         found += of_reason
     return _page(sorted(found, key=lambda row: (row.entered_at, row.pk), reverse=True), limit)
 
@@ -133,25 +133,36 @@ def same_person(profile_ids: Iterable[int], wanted: Q) -> "list[Arrival | Delive
     return [*waiting, *sent]
 
 
-def _behind(rows: QuerySet[Delivery], place: Place) -> list[QuerySet[Delivery]]:
+@dataclass(frozen=True)
+class _Stretch:
+    """Deliveries between two bounds, newest first. One on each side: of two, SQLite goes by the first that it finds."""
+
+    newest: Q
+    oldest: Q
+    order: tuple[str, ...] = ("-entered_at", "-id")
+
+    def of(self, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return rows.filter(self.newest, self.oldest).order_by(*self.order)
+
+    def down_to(self, at: datetime, pk: int) -> "list[_Stretch]":
+        """Return this stretch down to one of its rows: what is newer, and the rest of its moment."""
+        if self.order == ("-id",):
+            return [replace(self, oldest=Q(id__gte=pk))]
+        return [replace(self, oldest=Q(entered_at__gt=at)), _Stretch(Q(entered_at=at), Q(id__gte=pk), ("-id",))]
+
+
+def _behind(place: Place, span: Span) -> list[_Stretch]:
     """Return what follows a place, by time of entry and id: first the rest of its moment, then all before it.
 
     Asked in two, as SQLite would go through all of a moment, and a launch lets millions in at one.
     """
-    if place.at is None:
-        return [rows.order_by("-entered_at", "-id")]
-    return [
-        rows.filter(entered_at=place.at, id__lt=place.id).order_by("-id"),
-        rows.filter(entered_at__lt=place.at).order_by("-entered_at", "-id"),
-    ]
-
-
-def _down_to(rows: QuerySet[Delivery], last: tuple[datetime, int] | None) -> list[QuerySet[Delivery]]:
-    """Return the rows down to this one, in two for the same reason."""
-    if last is None:
-        return [rows]
-    at, pk = last
-    return [rows.filter(entered_at__gt=at), rows.filter(entered_at=at, id__gte=pk)]
+    oldest = Q(entered_at__gte=span.since) if span.since else Q()
+    if place.at is None or (span.until and place.at >= span.until):
+        return [_Stretch(Q(entered_at__lt=span.until) if span.until else Q(), oldest)]
+    if span.since and place.at < span.since:
+        return []
+    same = _Stretch(Q(entered_at=place.at, id__lt=place.id), Q(), ("-id",))
+    return [same, _Stretch(Q(entered_at__lt=place.at), oldest)]
 
 
 def _page(found: list[Delivery], limit: int) -> Slice:

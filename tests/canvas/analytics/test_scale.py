@@ -217,6 +217,19 @@ def test_filters_follow_an_index_too(step, chosen):
         assert len(found[0].lines) == expected[chosen], state
 
 
+@pytest.mark.parametrize("state", ["synced", "not_synced"])
+def test_no_index_is_entered_by_the_wrong_one_of_two_bounds(step, state, monkeypatch):
+    """SQLite goes by one of them and reads all rows between the two, which may be a month of them."""
+    monkeypatch.setattr("canvas.analytics.streams.WINDOW", 1_000)
+    wanted = Wanted(state, span=Span(NOON - HOUR, NOON + HOUR))
+    further = users(step, wanted, after=users(step, wanted).older).older
+    queries = asked(lambda: users(step, wanted)) + asked(lambda: users(step, wanted, after=further))
+    of_deliveries = [sql for sql in queries if 'FROM "integrations_delivery"' in sql]
+    assert of_deliveries
+    bounds = [[len(re.findall(f'"entered_at" {sign}', sql)) for sign in "<>"] for sql in of_deliveries]
+    assert all(max(both) <= 1 for both in bounds), of_deliveries
+
+
 def test_a_plan_that_reads_everything_is_noticed(step):
     """Else the tests above would hold nothing."""
     queries = asked(lambda: list(Delivery.objects.filter(match_fields=4)[:5]))
