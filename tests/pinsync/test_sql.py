@@ -10,7 +10,15 @@ from django.db.models.functions import Coalesce, Length
 from canvas.models import Canvas, Entry, Move
 from integrations.models import Arrival, AudienceSync, Delivery
 from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
-from pinsync.sql import Rows, insert_either, insert_select, joined_as_sets, joined_by_lookup, rows_about
+from pinsync.sql import (
+    Rows,
+    found_by_the_narrowest_index,
+    insert_either,
+    insert_select,
+    joined_as_sets,
+    joined_by_lookup,
+    rows_about,
+)
 from pinsync.workspaces.models import AuditEvent, Workspace
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -191,6 +199,20 @@ def test_ways_to_join_are_closed_inside_and_open_again_behind_it(joined, closed)
         with joined():
             assert {name for name, setting in ways().items() if setting == "off"} == closed
         assert ways() == before
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite knows no price of a page")
+def test_pages_cost_next_to_nothing_inside_and_their_price_behind_it():
+    def price() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW random_page_cost")
+            return cursor.fetchone()[0]
+
+    before = price()
+    with transaction.atomic():
+        with found_by_the_narrowest_index():
+            assert price() == "0.1" != before
+        assert price() == before
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite keeps no number of rows")
