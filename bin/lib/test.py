@@ -6,7 +6,7 @@ import sys
 from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
 from foreground import ROOT, Foreground, main_of
 
-PROCESSES = "4"  # each with a test database of its own: twice two cores, as many tests wait for a pace or a process
+PROCESSES = "2"  # each with a test database of its own; more are quicker, but crowd the tests of pace and turns
 
 # Tests start from the defaults, whatever the person who runs them has set for a server.
 KEPT = (
