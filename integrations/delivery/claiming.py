@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
-from integrations.delivery import moving, order, settling
+from integrations.delivery import moving, order, settling, taking
 from integrations.delivery.limits import Limits
 from integrations.delivery.moving import Member, Waiting, opposite
 from integrations.delivery.plans import by_index
@@ -167,6 +167,29 @@ def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
 
 
 def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datetime, first_id: int) -> Claim | None:
+    taken = None
+    if connection.vendor == "postgresql":
+        taken = taking.take(audience_id, operation, limits, first=first_id)
+    if taken is None:
+        return _claim_one_by_one(audience_id, operation, limits, now, first_id)
+    order.end_not_synced(taken.unusable, NO_USABLE_FIELD, now)
+    order.end_not_synced(taken.deleted, PROFILE_DELETED, now)
+    if taken.oldest_entered_at is None:
+        return None
+    batch = _leased(
+        audience_id,
+        operation,
+        limits,
+        now,
+        pk=taken.batch_id,
+        users=taken.users,
+        records=len(taken.records),
+        oldest_entered_at=taken.oldest_entered_at,
+    )
+    return Claim(batch, taken.records)
+
+
+def _claim_one_by_one(audience_id: int, operation: str, limits: Limits, now: datetime, first_id: int) -> Claim | None:
     waiting = moving.oldest(audience_id, operation, limits.users, unblocked=False, first=first_id)
     # Asked after the arrivals were read: whoever of them was asked the opposite before is seen by this statement.
     if moving.has_any(audience_id, opposite(operation)):
@@ -176,36 +199,49 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
     deleted: list[int] = []
     records: dict[str, None] = {}
     room = limits.records
+    is_full = False
     for arrival in waiting:
         found = arrival.records
         if not found:
             (unusable if arrival.is_there else deleted).append(arrival.id)
             continue
         if chosen and len(records) + len(found) > room:  # whoever alone is too many goes alone
-            new = sum(record not in records for record in set(found))
-            if len(records) + new > room:
-                break
-        for record in found:
-            records[record] = None
-        chosen.append(arrival)
+            is_full = is_full or len(records) + sum(record not in records for record in set(found)) > room
+        if not is_full:
+            chosen.append(arrival)
+            for record in found:
+                records[record] = None
     order.end_not_synced(unusable, NO_USABLE_FIELD, now)
     order.end_not_synced(deleted, PROFILE_DELETED, now)
     if not chosen:
         return None
-    entered_at = moving.oldest_entry(chosen)
-    batch = Batch.objects.create(
+    batch = _leased(
+        audience_id,
+        operation,
+        limits,
+        now,
+        users=len(chosen),
+        records=len(records),
+        oldest_entered_at=moving.oldest_entry(chosen),
+    )
+    moving.move_waiting(chosen, batch_id=batch.pk)
+    return Claim(batch, list(records))
+
+
+def _leased(
+    audience_id: int, operation: str, limits: Limits, now: datetime, *, oldest_entered_at: datetime, **values: int
+) -> Batch:
+    """Make a batch that the caller is to send."""
+    return Batch.objects.create(
         audience_id=audience_id,
         operation=operation,
         state=Batch.State.SENDING,
-        users=len(chosen),
-        records=len(records),
-        oldest_entered_at=entered_at,
+        oldest_entered_at=oldest_entered_at,
         # Waiting for the quota of the whole app spends nobody's 13 hours.
-        gives_up_at=gives_up_at(now if limits.rationed else entered_at),
+        gives_up_at=gives_up_at(now if limits.rationed else oldest_entered_at),
         created_at=now,
         next_attempt_at=now,
         lease=uuid.uuid4(),
         lease_until=now + settling.LEASE,
+        **values,
     )
-    moving.move_waiting(chosen, batch_id=batch.pk)
-    return Claim(batch, list(records))

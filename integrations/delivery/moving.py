@@ -14,7 +14,8 @@ from integrations.delivery.plans import of_lane
 from integrations.models import Operation
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
 
-_COLUMNS = "sync_id, profile_id, audience_id, operation, match_fields, entered_at"
+COLUMNS = ("sync_id", "profile_id", "audience_id", "operation", "match_fields", "entered_at")  # of both tables
+_COLUMNS = ", ".join(COLUMNS)
 
 
 class Waiting(NamedTuple):
@@ -107,16 +108,20 @@ def oldest_entry(arrivals: Iterable[Waiting]) -> datetime:
 
 def has_any(audience_id: int, operation: str) -> bool:
     """Return whether anything of an operation waits or is unfinished in an audience."""
-    in_lane, by_age = of_lane("asked.audience_id", "asked.operation", "0")
-    asked = "CAST(%s AS bigint) AS audience_id, CAST(%s AS varchar(6)) AS operation"
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT (SELECT a.id FROM integrations_arrival a WHERE {in_lane} ORDER BY {by_age} LIMIT 1) IS NOT NULL"
-            " OR EXISTS (SELECT 1 FROM integrations_batch b WHERE b.audience_id = asked.audience_id"
-            f" AND b.operation = asked.operation AND b.settled_at IS NULL) FROM (SELECT {asked}) asked",
-            [audience_id, operation],
-        )
+        cursor.execute(any_of("%s", "%s"), [audience_id, operation])
         return bool(cursor.fetchone()[0])
+
+
+def any_of(audience: str, operation: str) -> str:
+    """Return the query for that, whose one value is called `it_is`. The arguments are SQL."""
+    in_lane, by_age = of_lane("asked.audience_id", "asked.operation", "0")
+    asked = f"CAST({audience} AS bigint) AS audience_id, CAST({operation} AS varchar(6)) AS operation"
+    return (
+        f"SELECT (SELECT a.id FROM integrations_arrival a WHERE {in_lane} ORDER BY {by_age} LIMIT 1) IS NOT NULL"
+        " OR EXISTS (SELECT 1 FROM integrations_batch b WHERE b.audience_id = asked.audience_id"
+        f" AND b.operation = asked.operation AND b.settled_at IS NULL) AS it_is FROM (SELECT {asked}) asked"
+    )
 
 
 def of_profiles(profile_ids: Collection[int], audience_id: int, operation: str) -> list[Member]:

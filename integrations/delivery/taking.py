@@ -1,0 +1,94 @@
+"""PostgreSQL's short way from a lane to a batch: one statement picks, joins, moves and adds up.
+
+What claiming.py does with rows in Python, for lanes in which nobody waits for the opposite: it costs the database a
+quarter less, and Python next to nothing, as of 1,900 users one row comes back.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from integrations.delivery.limits import Limits
+from integrations.delivery.moving import COLUMNS, any_of, opposite
+from integrations.delivery.plans import of_lane
+from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The oldest users of a lane, deliveries of batch `batch_id` now; that batch is still to be made.
+
+    `records` are theirs, each once. `unusable` and `deleted` are arrivals of those who wait still: nothing of theirs
+    can be sent, or the profile is gone.
+    """
+
+    batch_id: int
+    users: int
+    oldest_entered_at: datetime | None  # None: nobody was taken
+    records: list[str]
+    unusable: list[int]
+    deleted: list[int]
+
+
+def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) -> Taken | None:
+    """Turn the oldest arrivals of a lane into deliveries of one batch, as many as one request may carry.
+
+    `first` is the id to begin with. Returns None, and takes nobody, where somebody waits for the opposite: order.py
+    decides there. To be asked `by_index` (plans.py), by one who holds the lane.
+    """
+    other = opposite(operation)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE,
+            [audience_id, other, audience_id, operation, first, audience_id, operation, limits.users, limits.records],
+        )
+        is_opposed, batch_id, users, entered, records, unusable, deleted = cursor.fetchone()
+    if is_opposed:
+        return None
+    return Taken(
+        batch_id,
+        users,
+        datetime.fromtimestamp(entered, tz=UTC) if users else None,
+        list(dict.fromkeys(records.split(","))) if users else [],
+        unusable or [],
+        deleted or [],
+    )
+
+
+_wanted = [
+    f"CASE WHEN o.match_fields & {MatchField[name.upper()].value} > 0 THEN p.{column} END"
+    for name, column in RECORD_COLUMNS.items()
+]
+_in_lane, _by_age = of_lane("%s", "%s", "%s")
+# All of it sees one moment: whoever is taken, and was asked the opposite before, is seen to be opposed. `upto` counts
+# the records up to each user; who alone has more than a request carries goes alone.
+_TAKE = f"""
+WITH opposed AS MATERIALIZED ({any_of("%s", "%s")}),
+oldest AS MATERIALIZED (
+    SELECT a.ctid AS place, a.id, {", ".join(f"a.{column}" for column in COLUMNS)} FROM integrations_arrival a
+    WHERE NOT (SELECT it_is FROM opposed) AND {_in_lane} ORDER BY {_by_age} LIMIT %s
+),
+known AS MATERIALIZED (
+    SELECT *, sum(number) OVER (ORDER BY audience_id, operation, id) AS upto FROM (
+        SELECT o.*, p.id IS NOT NULL AS is_there,
+            num_nonnulls({", ".join(_wanted)}) AS number, concat_ws(',', {", ".join(_wanted)}) AS records
+        FROM oldest o LEFT JOIN profiles_profile p ON p.id = o.profile_id
+    ) one
+),
+taken AS (
+    DELETE FROM integrations_arrival a USING known k
+    WHERE a.ctid = k.place AND k.number > 0 AND (k.upto <= %s OR k.upto = k.number)
+    RETURNING {", ".join(f"k.{column}" for column in COLUMNS)}, k.records
+),
+made AS MATERIALIZED (SELECT nextval('integrations_batch_id_seq') AS id),
+put AS (
+    INSERT INTO integrations_delivery ({", ".join(COLUMNS)}, batch_id, reason)
+    SELECT {", ".join(COLUMNS)}, (SELECT id FROM made), '' FROM taken
+)
+SELECT (SELECT it_is FROM opposed), (SELECT id FROM made), count(*), extract(epoch FROM min(entered_at))::float8,
+    string_agg(records, ','),
+    (SELECT array_agg(id) FROM known WHERE number = 0 AND is_there),
+    (SELECT array_agg(id) FROM known WHERE number = 0 AND NOT is_there)
+FROM taken
+"""
