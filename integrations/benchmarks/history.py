@@ -14,7 +14,7 @@ from integrations.benchmarks import crowd, crowd_sql, past
 from integrations.benchmarks.journey import Journey
 from integrations.benchmarks.plans import Plans
 from integrations.benchmarks.processes import NotReady
-from integrations.delivery import claiming, lanes, settling
+from integrations.delivery import claiming, lanes, settling, tidying
 from integrations.delivery.asking import Request
 from integrations.delivery.entering import enter
 from integrations.delivery.limits import limits_of
@@ -125,6 +125,7 @@ def _plans(pages: dict[str, str], client: Client, sync: AudienceSync, profiles: 
 
 def _delivery(sync: AudienceSync, profiles: range, suffix: str) -> dict[str, float]:
     users = limits_of(sync.partner).users
+    tidying.tidy()  # as every tick does: what was claimed before has left dead rows in the waiting table
     _let_in(sync, range(profiles.start, profiles.start + min(users * ROUNDS, len(profiles) - 1)))
     costs: dict[str, list[float]] = {f"{name}{suffix}": [] for name in ("look", "claim", "settle")}
     pace = _pace(sync)
