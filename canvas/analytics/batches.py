@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from canvas.analytics.places import Place, read_place
-from canvas.analytics.streams import PAGE
+from canvas.analytics.streams import PAGE, members
 from canvas.analytics.users import UserLine, UsersPage, lines_of
 from canvas.models import Step
 from integrations import registry
-from integrations.models import Attempt, Batch, Delivery
+from integrations.models import Attempt, Batch
 from integrations.reasons import Reason, reason
 from pinsync.workspaces.models import Workspace
 
@@ -84,11 +84,11 @@ def steps_of_syncs(ids: set[int]) -> dict[int, Step]:
 
 
 def _users(batch: Batch, partner: str, after: str) -> UsersPage:
-    members = Delivery.objects.filter(batch=batch).select_related("batch").order_by("-id")
+    rows = members(batch.pk)
     place = read_place(after, "d")
     if place:
-        members = members.filter(id__lt=place.below)
-    found = list(members[: PAGE + 1])
+        rows = rows.filter(id__lt=place.below)
+    found = list(rows[: PAGE + 1])
     lines: list[UserLine] = lines_of(found[:PAGE], partner)
     return UsersPage(lines, str(Place("d", found[PAGE - 1].pk)) if len(found) > PAGE else "")
 

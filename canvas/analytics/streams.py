@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db import transaction
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from canvas.analytics import lanes
 from canvas.analytics.places import Place
 from integrations.models import Arrival, AudienceSync, Batch, Delivery
+from pinsync.sql import joined_by_lookup
 
 PAGE = 50
 WINDOW = 10_000  # rows that one page looks at; what is rarer than that is found by going on
@@ -59,11 +61,18 @@ def arrivals(sync: AudienceSync, place: Place, limit: int, span: Span = ALWAYS) 
 def deliveries(sync: AudienceSync, place: Place, limit: int, *, state: str = "", span: Span = ALWAYS) -> Slice:
     """Return users who were put into a batch or ended without one; with `state`, those whose batch has it."""
     rows = Delivery.objects.filter(sync=sync.pk).select_related("batch")
+    if state:
+        with transaction.atomic(savepoint=False), joined_by_lookup():  # few batches would be read whole, for each user
+            return _in_state(rows, state, _behind(place, span), limit)
     found: list[Delivery] = []
     for part in _behind(place, span):
-        if not state:
-            found += part.of(rows)[: limit + 1 - len(found)]
-            continue
+        found += part.of(rows)[: limit + 1 - len(found)]
+    return _page(found, limit)
+
+
+def _in_state(rows: QuerySet[Delivery], state: str, parts: "list[_Stretch]", limit: int) -> Slice:
+    found: list[Delivery] = []
+    for part in parts:
         last = part.of(rows).values_list("entered_at", "pk")[WINDOW - 1 : WINDOW].first()
         for inside in part.down_to(*last) if last else [part]:
             # Not by a join: a planner would begin with all batches of the state.
@@ -120,9 +129,15 @@ def by_batch(
 
 def of_one_batch(sync: AudienceSync, batch: int, place: Place, limit: int, *, span: Span = ALWAYS) -> Slice:
     """Return the sync's users in one batch."""
-    rows = Delivery.objects.filter(span.q, sync=sync.pk, batch=batch).select_related("batch").order_by("-id")
+    rows = members(batch).filter(span.q, sync=sync.pk)
     found = list((rows.filter(id__lt=place.id) if place.id else rows)[: limit + 1])
     return Slice(found[:limit], Place("b", found[limit - 1].pk, batch) if len(found) > limit else None)
+
+
+def members(batch: int) -> QuerySet[Delivery]:
+    """Return the users of a batch, newest first."""
+    # The sum keeps PostgreSQL from walking down all deliveries by id until it meets those of an old batch.
+    return Delivery.objects.filter(batch=batch).select_related("batch").order_by((F("id") + 0).desc())
 
 
 def same_person(profile_ids: Iterable[int], wanted: Q) -> "list[Arrival | Delivery]":

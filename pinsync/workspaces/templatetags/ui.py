@@ -4,16 +4,18 @@ Every time on a page goes through one of the filters: it is shown in the reader'
 and zone is one hover away. They take an aware datetime; nothing comes out of None.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format, number_format, time_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -22,6 +24,7 @@ MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 MINUTES_FROM = 120  # seconds
 HOURS_FROM = 2 * 3600
+SECONDS = "%H:%M:%S"
 
 
 @register.simple_tag
@@ -42,7 +45,7 @@ def moment(at: datetime | None) -> str:
 @register.filter
 def day(at: datetime | None) -> str:
     """Show the day: “23 Nov 2026”."""
-    return _time(at, date_format(timezone.localtime(at), "DATE_FORMAT")) if at else ""
+    return _time(at, _said(timezone.localtime(at).date(), "DATE_FORMAT", get_language())) if at else ""
 
 
 @register.filter
@@ -53,16 +56,18 @@ def short(at: datetime | None) -> str:
     local, today = timezone.localtime(at), timezone.localdate()
     if local.year != today.year:
         return _time(at, date_format(local, "SHORT_DATETIME_FORMAT"))
-    clock_time = date_format(local, "TIME_FORMAT")
+    language = get_language()
+    clock_time = _said(local.time().replace(second=0, microsecond=0), "TIME_FORMAT", language)
     if local.date() == today:
         return _time(at, clock_time)
-    return _time(at, _("%(day)s, %(time)s") % {"day": date_format(local, "MONTH_DAY_FORMAT"), "time": clock_time})
+    shown = {"day": _said(local.date(), "MONTH_DAY_FORMAT", language), "time": clock_time}
+    return _time(at, _("%(day)s, %(time)s") % shown)
 
 
 @register.filter
 def clock(at: datetime | None) -> str:
     """Show the time of day with its seconds: “21:05:09”."""
-    return _time(at, date_format(timezone.localtime(at), "H:i:s")) if at else ""
+    return _time(at, timezone.localtime(at).strftime(SECONDS)) if at else ""
 
 
 @register.filter
@@ -105,7 +110,13 @@ def duration(seconds: float | None) -> str:
 
 
 def _stamped(local: datetime) -> str:
-    return f"{date_format(local, 'DATE_FORMAT')} {date_format(local, 'H:i:s')}"
+    return f"{_said(local.date(), 'DATE_FORMAT', get_language())} {local.strftime(SECONDS)}"
+
+
+@lru_cache(maxsize=4000)
+def _said(of: date | time, form: str, language: str | None) -> str:
+    """Say a day, or a minute of the day, in the language in force. Remembered: tables are full of the same ones."""
+    return time_format(of, form) if isinstance(of, time) else date_format(of, form)
 
 
 def _time(at: datetime, shown: str) -> SafeString:
