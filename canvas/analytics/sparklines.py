@@ -42,7 +42,8 @@ def sparklines(canvases: Iterable[Canvas], now: datetime) -> dict[int, Sparkline
     )
     by_canvas: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
     for canvas, moment, users in rows:
-        by_canvas[canvas].append((moment, users))
+        # The hour in which the day began is told by its beginning, which lies before the day.
+        by_canvas[canvas].append((max(moment, now - DAY + MINUTE), users))
     found = {}
     for canvas, happened in by_canvas.items():
         age = now - launched[canvas]

@@ -131,6 +131,7 @@ def test_canvases_that_run_come_first_with_the_sums_of_their_steps(things, acme,
     [
         (timedelta(minutes=20), {1: 5, 19: 7, 70: 100}, 12, 22),
         (timedelta(days=3), {1: 5, 70: 100, 23 * 60: 3, 25 * 60: 9}, 108, 24),
+        (timedelta(days=3), {1: 5, 70: 100, 24 * 60 - 5: 3, 24 * 60 + 5: 9}, 108, 24),
     ],
 )
 def test_a_young_journey_is_drawn_by_the_minute_and_an_old_one_by_the_hour(things, launched, minutes, users, points):
