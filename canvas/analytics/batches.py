@@ -94,9 +94,16 @@ def _users(batch: Batch, partner: str, after: str) -> UsersPage:
 
 
 def _ancestors(batch: Batch) -> list[Batch]:
-    found: list[Batch] = []
-    parent = batch.parent
-    while parent is not None and len(found) < GENERATIONS:
-        found.append(parent)
-        parent = parent.parent
-    return found
+    return list(Batch.objects.raw(_ANCESTORS, [batch.parent_id, GENERATIONS])) if batch.parent_id else []
+
+
+_TABLE = Batch._meta.db_table
+_ANCESTORS = f"""
+WITH RECURSIVE older(id, parent_id, generation) AS (
+    SELECT id, parent_id, 1 FROM {_TABLE} WHERE id = %s
+    UNION ALL
+    SELECT b.id, b.parent_id, older.generation + 1 FROM older JOIN {_TABLE} b ON b.id = older.parent_id
+    WHERE older.generation < %s
+)
+SELECT b.* FROM older JOIN {_TABLE} b ON b.id = older.id ORDER BY older.generation
+"""

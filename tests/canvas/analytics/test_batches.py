@@ -5,6 +5,7 @@ import pytest
 from canvas import journeys
 from canvas.analytics import batch_list
 from canvas.analytics.batch_list import batches
+from canvas.analytics.batches import find, page_of
 from integrations.models import Batch
 from tests.canvas.analytics.asking import browser, listed, page
 from tests.canvas.analytics.sending import errored, settle
@@ -91,3 +92,17 @@ def test_who_was_in_a_batch_is_listed(launched, step, bob):
 
 def test_an_outsider_sees_no_batches(launched, step, charlie):
     assert browser(charlie).get(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/batches/").status_code == 404
+
+
+def test_a_batch_of_many_generations_names_all_before_it_in_one_question(launched, step, django_assert_max_num_queries):
+    """A batch of 1,900 is split eleven times before a user stands alone."""
+    one = Batch.objects.get(state="accepted")
+    kept = {field.attname: getattr(one, field.attname) for field in Batch._meta.fields if field.name != "id"}
+    made = [one]
+    for _generation in range(12):
+        made.append(Batch.objects.create(**kept | {"parent_id": made[-1].pk}))
+    last = find(launched.workspace, made[-1].pk)
+    with django_assert_max_num_queries(5):
+        shown = page_of(last)
+    assert shown.ancestors == made[-2::-1]
+    assert page_of(find(launched.workspace, one.pk)).ancestors == []
