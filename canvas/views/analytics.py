@@ -126,7 +126,6 @@ def _step_context(request: WorkspaceRequest, workspace: Workspace, canvas: int, 
     context = {
         "canvas": found.canvas,
         "step": found,
-        "kind": kind_of(found),
         "figures": figures,
         "problems": kind_of(found).problems(found),
         "summary": kind_of(found).summary(found),

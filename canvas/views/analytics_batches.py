@@ -7,7 +7,6 @@ from django.views.decorators.http import require_GET
 from canvas.analytics import batch_list
 from canvas.analytics import batches as one_batch
 from canvas.views.analytics import find_step
-from integrations import registry
 from pinsync.ids import row_id
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
@@ -42,7 +41,6 @@ def batch(request: WorkspaceRequest, workspace: Workspace, batch: int) -> HttpRe
     context = {
         "batch": found,
         "page": page,
-        "partner": registry.name_of(found.audience.ad_account.connection.partner),
         "paged": bool(request.GET.get("after")),
         "may_edit": request.member.may(Role.EDITOR),
     }

@@ -14,7 +14,6 @@ from canvas.analytics.figures import METRICS, WAITING
 from canvas.analytics.streams import Span
 from canvas.analytics.users import Wanted
 from canvas.models import Step
-from canvas.steps import kind_of
 from canvas.views.analytics import find_step
 from integrations import registry
 from integrations.models import SyncReason
@@ -45,7 +44,6 @@ def users(request: WorkspaceRequest, workspace: Workspace, canvas: int, step: in
     context = {
         "canvas": found.canvas,
         "step": found,
-        "kind": kind_of(found),
         "tabs": [(key, METRICS.get(key, WAITING), urlencode(_query(wanted, state=key, why=""))) for key in states],
         "state": wanted.state,
         "label": METRICS.get(wanted.state, WAITING),
