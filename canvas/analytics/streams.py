@@ -96,24 +96,22 @@ def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: 
     return _page(sorted(found, key=lambda row: (row.entered_at, row.pk), reverse=True), limit)
 
 
-def by_batch(
-    sync: AudienceSync, states: Sequence[str], place: Place, limit: int, *, reason: str = "", span: Span = ALWAYS
-) -> Slice:
-    """Return the sync's users in batches of these states, newest batch first: for states that few batches have."""
+def by_batch(sync: AudienceSync, which: Q, place: Place, limit: int, *, reason: str = "", span: Span = ALWAYS) -> Slice:
+    """Return the sync's users in some batches, newest batch first: where few batches are such."""
     audiences = [audience for audience, _floor in lanes.fed_audiences(sync)]
-    batches = Batch.objects.filter(audience__in=audiences, state__in=states).order_by("-id")
+    batches = Batch.objects.filter(which, audience__in=audiences).order_by("-id")
     if reason:
         batches = batches.filter(reason=reason)
     if span.since:
         batches = batches.filter(created_at__gte=span.since)
-    if place.batch:
-        batches = batches.filter(id__lte=place.batch)
+    if place.batch:  # without an id, all of its users were looked at
+        batches = batches.filter(id__lte=place.batch) if place.id else batches.filter(id__lt=place.batch)
     sizes = list(batches.values_list("id", "users")[:BATCHES])
     found: list[Delivery] = []
     looked = 0
     for ids in _groups(sizes):
         members = Delivery.objects.filter(span.q, sync=sync.pk, batch__in=ids).select_related("batch")
-        if place.batch in ids and place.id:
+        if place.batch in ids:
             members = members.exclude(batch=place.batch, id__gte=place.id)
         found += members.order_by("-batch_id", "-id")[: limit + 1 - len(found)]
         looked += len(ids)
@@ -123,7 +121,7 @@ def by_batch(
         if sum(users for _, users in sizes[:looked]) >= WINDOW:
             break
     if looked < len(sizes) or len(sizes) == BATCHES:
-        return Slice(found, Place("b", 1, sizes[looked - 1][0]), cut=True)
+        return Slice(found, Place("b", 0, sizes[looked - 1][0]), cut=True)
     return Slice(found, None)
 
 

@@ -107,11 +107,11 @@ def _slice(sync: AudienceSync, wanted: Wanted, after: str) -> Slice:
         return streams.not_synced(sync, codes, read_place(after, "d") or Place("d"), PAGE, span=span)
     if state == "errored":
         place = read_place(after, "b") or Place("b")
-        return streams.by_batch(sync, [Batch.State.ERRORED], place, PAGE, reason=wanted.why, span=span)
+        return streams.by_batch(sync, Q(state=Batch.State.ERRORED), place, PAGE, reason=wanted.why, span=span)
     if state == "synced":
         place = read_place(after, "bd") or Place("b" if _is_rare(sync) else "d")
         if place.table == "b":
-            return streams.by_batch(sync, [Batch.State.ACCEPTED], place, PAGE, span=span)
+            return streams.by_batch(sync, Q(state=Batch.State.ACCEPTED), place, PAGE, span=span)
         return streams.deliveries(sync, place, PAGE, state=Batch.State.ACCEPTED, span=span)
     # Who waits for a batch comes first, then those who are in one.
     rest = "b" if state == "pending" else "d"
@@ -124,7 +124,7 @@ def _slice(sync: AudienceSync, wanted: Wanted, after: str) -> Slice:
         place = Place(rest)
     left = PAGE - len(first.rows)
     if state == "pending":
-        second = streams.by_batch(sync, list(Batch.OPEN), place, left, span=span) if left else Slice([], place)
+        second = streams.by_batch(sync, Q(settled_at=None), place, left, span=span) if left else Slice([], place)
     else:
         second = streams.deliveries(sync, place, left, span=span) if left else Slice([], place)
     return Slice([*first.rows, *second.rows], second.older, second.cut)

@@ -61,6 +61,20 @@ def test_pages_join_without_a_gap_or_a_repetition(launched, workspace, step, mon
             assert sorted(walk(step, state)) == everybody, state
 
 
+def test_pages_end_though_one_batch_is_more_than_a_page_looks_at(launched, workspace, step, monkeypatch):
+    """Another partner may take more users in a request than one page looks at."""
+    journeys.enter(launched, people(workspace, 30, start=100), source="api", now=NOON)
+    for _ in range(3):
+        errored(step.sync, 9, now=NOON, reason="audience_gone")
+    expected = {state: sorted(walk(step, state)) for state in ("pending", "errored")}
+    assert len(expected["errored"]) == metrics(step).errored == 28
+    for name, most in (("AT_ONCE", 5), ("WINDOW", 5), ("PAGE", 4)):
+        monkeypatch.setattr(streams, name, most)
+    monkeypatch.setattr("canvas.analytics.users.PAGE", 4)
+    for state, everybody in expected.items():
+        assert sorted(walk(step, state)) == everybody, state
+
+
 def test_a_state_that_is_rare_is_found_batch_by_batch(launched, step, monkeypatch):
     monkeypatch.setattr("canvas.analytics.users.RARE", 1)
     assert sorted(names(step, "synced")) == ["u0", "u1"]
