@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.timezone import localtime
+from django.utils.timezone import get_current_timezone, localtime
 
 from canvas.analytics.figures import METRICS
 from canvas.analytics.history import History
-from canvas.analytics.periods import DAY, HOUR, Range
+from canvas.analytics.periods import DAY, HOUR, MONDAY, Range
 
 DRAWN = ("entered", "synced", "errored", "pending")
 WIDTH, HEIGHT = 1000, 240  # in the drawing's own units
@@ -96,15 +96,17 @@ def _x(at: datetime, of: Range) -> float:
 
 
 def _times(of: Range) -> Iterable[Mark]:
-    """Yield some moments, at even distances that are easy to read."""
+    """Yield some moments, at even distances that are easy to read; days begin as in `_said`."""
     span = of.ended - of.began
     steps = (*(timedelta(minutes=n) for n in (2, 5, 10, 15, 30)), *(n * HOUR for n in (1, 2, 3, 6, 12)))
     steps = (*steps, *(n * DAY for n in (1, 2, 7, 14, 28, 91, 182, 364, 728)))
     step = next((step for step in steps if span / step <= LABELS), steps[-1] * 5)
-    at = of.began + (-(of.began - datetime(1970, 1, 5, tzinfo=of.began.tzinfo))) % step
-    while at < of.ended:
-        label = date_format(at, "MONTH_DAY_FORMAT") if step >= DAY else date_format(localtime(at), "TIME_FORMAT")
-        yield Mark(round(_x(at, of) / 10, 2), label)
+    zone = get_current_timezone() if of.unit < DAY <= step else UTC
+    at = of.began.astimezone(zone).replace(tzinfo=None)  # by the clock on the wall: a day may have 23 hours
+    at += (MONDAY.replace(tzinfo=None) - at) % step
+    while (moment := at.replace(tzinfo=zone)) < of.ended:
+        label = date_format(at, "MONTH_DAY_FORMAT") if step >= DAY else date_format(localtime(moment), "TIME_FORMAT")
+        yield Mark(round(_x(moment, of) / 10, 2), label)
         at += step
 
 

@@ -191,6 +191,20 @@ def test_the_drawing_shows_the_buckets_in_its_own_units(launched, workspace, ste
     assert 2 <= len(drawn.times) <= chart.LABELS + 1
 
 
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize("period", ["week", "month"])
+def test_a_day_below_the_drawing_begins_where_the_reader_is(launched, step, zone, period):
+    """As the times that are read out do, while a unit is less than a day; the clocks changed on 1 November."""
+    found = history.history(step.sync, Choice(period), NOON)
+    with timezone.override(ZoneInfo(zone)):
+        marks = chart.draw(found).times
+    assert len(marks) >= 4
+    for mark in marks:
+        at = found.range.began + mark.at / 100 * (found.range.ended - found.range.began) + HOUR  # drawn to 0.1 %
+        local = at.astimezone(ZoneInfo(zone))
+        assert (local.hour, f"{local:%-d %b}") in ((0, mark.label), (1, mark.label))
+
+
 @pytest.mark.parametrize(
     ("value", "top"),
     [(0, 4), (4, 4), (5, 8), (9, 12), (21, 28), (37, 40), (81, 120), (4999, 8000), (12_000, 12_000)],
