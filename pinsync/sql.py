@@ -148,9 +148,19 @@ def joined_by_lookup() -> Iterator[None]:
 def found_by_the_narrowest_index() -> Iterator[None]:
     """Have PostgreSQL read the fewest rows, wherever they lie. Only inside a transaction.
 
-    Else it takes an index whose rows lie together, and walks past many that are not asked for.
+    Else it takes an index whose rows lie together, and walks past many that are not asked for. And as `read_in_order`.
     """
-    with _set(random_page_cost="0.1", seq_page_cost="0.1"):
+    with _set(random_page_cost="0.1", seq_page_cost="0.1", enable_bitmapscan="off", enable_sort="off"):
+        yield
+
+
+@contextmanager
+def read_in_order() -> Iterator[None]:
+    """Have PostgreSQL follow an index whose order is asked for, up to the limit. Only inside a transaction.
+
+    Else, where it takes them for few, it gathers and sorts all rows that fit, and there may be millions.
+    """
+    with _set(enable_bitmapscan="off", enable_sort="off"):
         yield
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -11,6 +12,7 @@ from canvas.analytics.places import LARGEST
 from integrations import registry
 from integrations.models import AudienceSync, Batch, Delivery
 from integrations.reasons import Reason
+from pinsync.sql import read_in_order
 
 PAGE = 50
 WINDOW = 2_000  # batches of an audience that one page looks at: other steps may feed it, too
@@ -43,7 +45,11 @@ class BatchesPage:
 
 def batches(sync: AudienceSync, outcome: str = "", *, before: int = 0) -> BatchesPage:
     """Return a page of the batches with users of a sync in them. The cost does not grow with their number."""
-    below = before or LARGEST
+    with transaction.atomic(savepoint=False), read_in_order():
+        return _page(sync, outcome, before or LARGEST)
+
+
+def _page(sync: AudienceSync, outcome: str, below: int) -> BatchesPage:
     floors = lanes.fed_audiences(sync, below=below, window=0 if outcome in FEW else WINDOW)
     found: list[Batch] = []
     for start in range(0, len(floors), lanes.AT_ONCE):

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model
 
 from canvas.analytics.places import LARGEST
 from integrations.models import AdAccount, Arrival, Audience, AudienceSync, Batch, Connection
-from pinsync.sql import found_by_the_narrowest_index
 
 AT_ONCE = 100  # lanes that one statement asks
 
@@ -53,9 +52,7 @@ def latest(
         params: list[Any] = []
         for lane in some:
             params += [lane.audience_id, lane.operation, below, lane.floor, sync.pk, *moments, limit]
-        # PostgreSQL would walk through all lanes by id, whose rows lie in that order, past those of the others.
-        with transaction.atomic(savepoint=False), found_by_the_narrowest_index():
-            found += Arrival.objects.raw(" UNION ALL ".join(parts), params)
+        found += Arrival.objects.raw(" UNION ALL ".join(parts), params)
     return found
 
 

@@ -13,7 +13,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from canvas.analytics import lanes
 from canvas.analytics.places import Place
 from integrations.models import Arrival, AudienceSync, Batch, Delivery
-from pinsync.sql import joined_by_lookup
+from pinsync.sql import found_by_the_narrowest_index, joined_by_lookup, read_in_order
 
 PAGE = 50
 WINDOW = 10_000  # rows that one page looks at; what is rarer than that is found by going on
@@ -48,8 +48,10 @@ ALWAYS = Span()
 
 def arrivals(sync: AudienceSync, place: Place, limit: int, span: Span = ALWAYS) -> Slice:
     """Return users who wait for their batch."""
-    asked = lanes.lanes(sync, below=place.below, window=WINDOW)
-    found = lanes.latest(sync, asked, below=place.below, limit=limit + 1, since=span.since, until=span.until)
+    # PostgreSQL would walk through all lanes by id, whose rows lie in that order, past those of the others.
+    with transaction.atomic(savepoint=False), found_by_the_narrowest_index():
+        asked = lanes.lanes(sync, below=place.below, window=WINDOW)
+        found = lanes.latest(sync, asked, below=place.below, limit=limit + 1, since=span.since, until=span.until)
     # No further down than the lane that had to stop first.
     floor = max((lane.floor for lane in asked), default=0)
     rows = sorted((row for row in found if row.pk >= floor), key=lambda row: -row.pk)
@@ -61,12 +63,13 @@ def arrivals(sync: AudienceSync, place: Place, limit: int, span: Span = ALWAYS) 
 def deliveries(sync: AudienceSync, place: Place, limit: int, *, state: str = "", span: Span = ALWAYS) -> Slice:
     """Return users who were put into a batch or ended without one; with `state`, those whose batch has it."""
     rows = Delivery.objects.filter(sync=sync.pk).select_related("batch")
-    if state:
-        with transaction.atomic(savepoint=False), joined_by_lookup():  # few batches would be read whole, for each user
-            return _in_state(rows, state, _behind(place, span), limit)
     found: list[Delivery] = []
-    for part in _behind(place, span):
-        found += part.of(rows)[: limit + 1 - len(found)]
+    with transaction.atomic(savepoint=False), read_in_order():
+        if state:
+            with joined_by_lookup():  # few batches would be read whole, for each user
+                return _in_state(rows, state, _behind(place, span), limit)
+        for part in _behind(place, span):
+            found += part.of(rows)[: limit + 1 - len(found)]
     return _page(found, limit)
 
 
@@ -86,13 +89,14 @@ def _in_state(rows: QuerySet[Delivery], state: str, parts: "list[_Stretch]", lim
 def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: int, *, span: Span = ALWAYS) -> Slice:
     """Return users who ended without a batch, for these reasons."""
     found: list[Delivery] = []
-    for reason in reasons:
-        # `>` so that the partial index fits
-        rows = Delivery.objects.filter(sync=sync.pk, reason=reason).filter(reason__gt="")
-        of_reason: list[Delivery] = []
-        for part in _behind(place, span):
-            of_reason += part.of(rows)[: limit + 1 - len(of_reason)]
-        found += of_reason
+    with transaction.atomic(savepoint=False), read_in_order():
+        for reason in reasons:
+            # `>` so that the partial index fits
+            rows = Delivery.objects.filter(sync=sync.pk, reason=reason).filter(reason__gt="")
+            of_reason: list[Delivery] = []
+            for part in _behind(place, span):
+                of_reason += part.of(rows)[: limit + 1 - len(of_reason)]
+            found += of_reason
     return _page(sorted(found, key=lambda row: (row.entered_at, row.pk), reverse=True), limit)
 
 

@@ -17,6 +17,7 @@ from pinsync.sql import (
     insert_select,
     joined_as_sets,
     joined_by_lookup,
+    read_in_order,
     rows_about,
 )
 from pinsync.workspaces.models import AuditEvent, Workspace
@@ -178,9 +179,10 @@ def test_all_of_one_kind_and_nobody_at_all(profiles, either, django_assert_num_q
 
 
 def ways() -> dict[str, str]:
-    names = ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_seqscan")
+    names = ["enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"]
+    names += ["enable_bitmapscan", "enable_sort"]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(names)])
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [names])
         return dict(cursor.fetchall())
 
 
@@ -190,6 +192,7 @@ def ways() -> dict[str, str]:
     [
         (joined_as_sets, {"enable_nestloop"}),
         (joined_by_lookup, {"enable_hashjoin", "enable_mergejoin", "enable_seqscan"}),
+        (read_in_order, {"enable_bitmapscan", "enable_sort"}),
     ],
 )
 def test_ways_to_join_are_closed_inside_and_open_again_behind_it(joined, closed):
@@ -199,6 +202,16 @@ def test_ways_to_join_are_closed_inside_and_open_again_behind_it(joined, closed)
         with joined():
             assert {name for name, setting in ways().items() if setting == "off"} == closed
         assert ways() == before
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite sorts nothing that an index has in order")
+def test_what_an_index_has_in_order_is_not_sorted(workspace):
+    found = Profile.objects.filter(workspace=workspace, external_id__gte="u").order_by("external_id")[:3]
+    with transaction.atomic(), read_in_order():
+        plan = found.explain()
+    assert "profile_external_id" in plan
+    assert "Sort" not in plan
+    assert "Bitmap" not in plan
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite knows no price of a page")
