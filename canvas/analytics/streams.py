@@ -142,12 +142,15 @@ def members(batch: int) -> QuerySet[Delivery]:
     return Delivery.objects.filter(batch=batch).select_related("batch").order_by((F("id") + 0).desc())
 
 
-def same_person(profile_ids: Iterable[int], wanted: Q) -> "list[Arrival | Delivery]":
-    """Return the latest rows of these profiles, by the index on (profile, audience)."""
+def same_person(profile_ids: Iterable[int], waiting: Q | None, sent: Q) -> "list[Arrival | Delivery]":
+    """Return the latest rows of these profiles, by the index on (profile, audience); None: of no arrivals."""
     ids = list(profile_ids)
-    waiting = Arrival.objects.filter(wanted, profile__in=ids).order_by("-id")[: 2 * PAGE]
-    sent = Delivery.objects.filter(wanted, profile__in=ids).select_related("batch").order_by("-id")[: 2 * PAGE]
-    return [*waiting, *sent]
+    newest = (F("id") + 0).desc()  # as in `members`
+    found: list[Arrival | Delivery] = []
+    if waiting is not None:
+        found += Arrival.objects.filter(waiting, profile__in=ids).order_by(newest)[: 2 * PAGE]
+    found += Delivery.objects.filter(sent, profile__in=ids).select_related("batch").order_by(newest)[: 2 * PAGE]
+    return found
 
 
 @dataclass(frozen=True)

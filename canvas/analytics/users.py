@@ -85,17 +85,25 @@ def find(step: Step, text: str, wanted: Wanted) -> list[UserLine]:
             wanted.span.q, step=step, state=Entry.State.WAITING, profile__in=[p.pk for p in profiles]
         )
         return _waiting_lines(entries[:PAGE])
-    rows = streams.same_person([profile.pk for profile in profiles], Q(sync=step.sync_id) & wanted.span.q)
-    lines = lines_of(rows, step.sync.partner)
-    return [line for line in lines if _is_wanted(line, wanted)]
+    ours = Q(sync=step.sync_id) & wanted.span.q
+    may_wait = wanted.state in ("entered", "pending") and not wanted.why and wanted.batch is None
+    rows = streams.same_person([p.pk for p in profiles], ours if may_wait else None, ours & _sent(wanted))
+    return lines_of(rows, step.sync.partner)
 
 
-def _is_wanted(line: UserLine, wanted: Wanted) -> bool:
-    return (
-        wanted.state in ("entered", line.state)
-        and (not wanted.why or (line.reason is not None and line.reason.code == wanted.why))
-        and (wanted.batch is None or (line.batch is not None and line.batch.pk == wanted.batch))
-    )
+def _sent(wanted: Wanted) -> Q:
+    """Return the condition on the deliveries of those who are wanted."""
+    found = Q()
+    if wanted.state == "not_synced":
+        found &= Q(batch=None)
+    elif wanted.state != "entered":
+        found &= Q(batch__state__in=[state for state, name in BATCH_STATES.items() if name == wanted.state])
+    if wanted.why:
+        refused = Q(batch__reason=wanted.why) & ~Q(batch__state=Batch.State.ACCEPTED)
+        found &= Q(reason=wanted.why) | refused
+    if wanted.batch is not None:
+        found &= Q(batch=wanted.batch)
+    return found
 
 
 def _slice(sync: AudienceSync, wanted: Wanted, after: str) -> Slice:

@@ -75,6 +75,25 @@ def test_pages_end_though_one_batch_is_more_than_a_page_looks_at(launched, works
         assert sorted(walk(step, state)) == everybody, state
 
 
+def test_a_search_in_a_state_looks_behind_the_latest_entries(launched, step, monkeypatch):
+    """A user of a recurring Canvas was synced once, and refused ever since."""
+    Canvas.objects.filter(pk=launched.pk).update(reentry=True)
+    again = Profile.objects.filter(external_id="u0")
+    errored(step.sync, 2, now=NOON, reason="audience_gone")  # who waited before
+    for _ in range(3):
+        journeys.enter(launched, again, source="api", now=NOON)
+        errored(step.sync, 1, now=NOON, reason="audience_gone")
+    journeys.enter(launched, again, source="api", now=NOON)
+    monkeypatch.setattr(streams, "PAGE", 1)
+    assert [line.state for line in find(step, "u0", Wanted())] == ["pending", "errored", "errored"]
+    for state, found in (("synced", 1), ("pending", 1), ("errored", 2), ("not_synced", 0)):
+        assert [line.state for line in find(step, "u0", Wanted(state))] == [state] * found
+    assert len(find(step, "u0", Wanted("errored", why="audience_gone"))) == 2
+    assert find(step, "u0", Wanted("errored", why="record_refused")) == []
+    sent = Batch.objects.filter(state="accepted").latest("pk")
+    assert [line.batch for line in find(step, "u0", Wanted(batch=sent.pk))] == [sent]
+
+
 def test_a_state_that_is_rare_is_found_batch_by_batch(launched, step, monkeypatch):
     monkeypatch.setattr("canvas.analytics.users.RARE", 1)
     assert sorted(names(step, "synced")) == ["u0", "u1"]
