@@ -4,6 +4,7 @@ Every time on a page goes through one of the filters: it is shown in the reader'
 and zone is one hover away. They take an aware datetime; nothing comes out of None.
 """
 
+import re
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ DAY = timedelta(days=1)
 MINUTES_FROM = 120  # seconds
 HOURS_FROM = 2 * 3600
 SECONDS = "%H:%M:%S"
+COUNTER = re.compile("(?<=[0-9])[ \u00a0](?=[\uac00-\ud7a3])")  # Korean says “3분”, Django “3 분”
 
 
 @register.simple_tag
@@ -92,7 +94,7 @@ def ago(at: datetime | None) -> str:
         return _time(at, _("in %(time)s") % {"time": timesince(now, at, depth=1)})
     if now - at >= DAY:
         return _time(at, _("%(time)s ago") % {"time": timesince(at, now, depth=1)})
-    return _time(at, str(naturaltime(at)))
+    return _time(at, COUNTER.sub("", str(naturaltime(at))))
 
 
 @register.filter
