@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from pinsync.profiles.matching import LABELS
 
@@ -80,13 +80,8 @@ def label_of(field: str) -> str:
 def describe(filters: dict[str, Any]) -> list[str]:
     """Return each rule as people read it, such as “country is KR”."""
     return [
-        " ".join(
-            str(part)
-            for part in (
-                label_of(rule.get("field", "")),
-                _spoken(rule),
-            )
-        )
+        pgettext("rule", "%(field)s %(question)s")
+        % {"field": label_of(rule.get("field", "")), "question": _spoken(rule)}
         for group in filters.get("groups", ())
         for rule in group.get("rules", ())
     ]
@@ -105,4 +100,4 @@ def _spoken(rule: dict[str, Any]) -> str:
             "value": value,
             "until": rule.get("until", ""),
         }
-    return f"{label} {value}" if operator.values else label
+    return pgettext("rule", "%(label)s %(value)s") % {"label": label, "value": value} if operator.values else label
