@@ -18,8 +18,10 @@ from pinsync.workspaces.models import Role, Workspace
 @require_GET
 def home(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
     found = panels(workspace, timezone.now())
+    steps = first_steps(workspace)
     context = {
-        "first_steps": [(step, request.member.may(step.role)) for step in first_steps(workspace)],
+        "first_steps": [(step, request.member.may(step.role)) for step in steps],
+        "next_step": next((step for step in steps if not step.done), None),
         "panels": [panel for panel in found if panel.template],
         "attention": [(each, request.member.may(each.role)) for each in attention(found)],
     }
