@@ -28,11 +28,12 @@ class Link:
     current: bool
 
 
+HOME = Place(_("Home"), "house", "workspaces:home")
 SECTIONS: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         "",
         (
-            Place(_("Home"), "house", "workspaces:home"),
+            HOME,
             Place(_("Canvas"), "workflow", "canvas:list"),
         ),
     ),
@@ -65,7 +66,10 @@ SECTIONS: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
 
 
 def sections(request: HttpRequest, member: Member) -> list[tuple[str | Promise, list[Link]]]:
-    """Return the sidebar's sections for this member. The current place is the longest one that leads to the page."""
+    """Return the sidebar's sections for this member. The current place is the longest one that leads to the page.
+
+    Every address begins with the home page's; a page that no other place leads to is not it.
+    """
     slug = member.workspace.slug
     found = [
         (title, [(place, url) for place in places if member.may(place.role) and (url := _url(place, slug))])
@@ -73,6 +77,8 @@ def sections(request: HttpRequest, member: Member) -> list[tuple[str | Promise, 
     ]
     urls = [url for _title, pairs in found for _place, url in pairs if request.path.startswith(url)]
     current = max(urls, key=len, default="")
+    if current == _url(HOME, slug) != request.path:
+        current = ""
     return [
         (title, [Link(place.label, place.icon, url, url == current) for place, url in pairs])
         for title, pairs in found
