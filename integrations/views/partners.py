@@ -75,6 +75,7 @@ def show(
         retryings = retrying.shown_of_connection(connection, timezone.now())
         context |= {"retryings": retryings, "is_retrying": any(one.retrying.ended_at is None for one in retryings)}
         context["reason"] = reason(connection.broken_code, partner.name) if connection.broken_code else None
+        context["lost"] = reason("ad_account_access", partner.name)
     response = render(request, "integrations/partner.html", context, status=status)
     return let_forms_lead_to(response, partner)
 
