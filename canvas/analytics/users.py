@@ -17,7 +17,7 @@ from integrations.reasons import NOT_SYNCED, Reason, reason
 from pinsync.profiles.finding import search
 from pinsync.profiles.models import Profile
 
-STATES = ("entered", "synced", "pending", "not_synced", "errored")
+STATES = ("entered", "synced", "not_synced", "pending", "errored")
 RARE = 100  # a state of less than one in so many users is looked for batch by batch
 BATCH_STATES = {
     Batch.State.ACCEPTED: "synced",
