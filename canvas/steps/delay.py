@@ -26,7 +26,7 @@ DEFAULT = {"amount": 1, "unit": "days"}
 class DelayForm(forms.Form):
     """How long users wait."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    name = forms.CharField(label=gettext_lazy("Name of the step"), max_length=120)
     amount = forms.IntegerField(label=gettext_lazy("Wait for"), min_value=1)
     unit = forms.ChoiceField(
         label=gettext_lazy("Unit"),
