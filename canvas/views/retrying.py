@@ -16,6 +16,7 @@ from integrations.delivery.retrying import is_wanted, wanted_of_batch
 from integrations.models import Batch, Delivery
 from integrations.reasons import ERRORS, reason
 from integrations.retrying import retry_batch as retry_all_of
+from pinsync.profiles.models import Profile
 from pinsync.workspaces.access import WorkspaceRequest, workspace_view
 from pinsync.workspaces.models import Role, Workspace
 
@@ -73,8 +74,10 @@ def retry_user(request: WorkspaceRequest, workspace: Workspace, canvas: int, ste
     if request.method == "GET":
         users = int(is_wanted(one))
         is_errored = Batch.objects.filter(pk=one.batch_id or 0, state=Batch.State.ERRORED).exists()
+        profile = Profile.objects.filter(workspace=workspace, pk=one.profile_id).first()
         context = {"canvas": found.canvas, "step": found, "users": users, "back": back}
-        return render(request, "canvas/analytics/retry.html", context | {"left_out": int(is_errored) - users})
+        context |= {"left_out": int(is_errored) - users, "who": profile.label if profile else f"#{one.profile_id}"}
+        return render(request, "canvas/analytics/retry.html", context)
     _say(request, int(retrying.retry_user(found, one, request.user, timezone.now())))
     return redirect(back)
 
