@@ -50,6 +50,12 @@
     if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit();
   });
 
+  // A row of tabs that is wider than the screen begins where one is.
+  document.querySelectorAll(".tabs [aria-current]").forEach(function (tab) {
+    const row = tab.parentElement;
+    row.scrollLeft += Math.max(0, tab.getBoundingClientRect().right - row.getBoundingClientRect().right);
+  });
+
   // Times show in the time of this device unless the person chose a place: the server reads the cookie.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone && !document.cookie.split("; ").includes("timezone=" + zone)) {
