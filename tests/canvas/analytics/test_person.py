@@ -111,7 +111,7 @@ def test_a_user_to_whom_nothing_happened_has_an_empty_page(workspace, bob, charl
     profile = make_profile(workspace, "new")
     profile.save()
     html = browser(bob).get(f"/w/shop/canvas/users/{profile.pk}/").content.decode()
-    assert "This user was never to be sent to an audience." in html
+    assert "No step has sent this user to an audience yet." in html
     assert "This user has not entered a Canvas yet." in html
     assert browser(charlie).get(f"/w/shop/canvas/users/{profile.pk}/").status_code == 404
     assert browser(charlie).get(f"/w/other/canvas/users/{profile.pk}/").status_code == 404
