@@ -185,7 +185,7 @@ def test_after_launch_only_the_names_can_be_changed(editor, running, workspace):
     assert (one.name, one.tags) == ("New", ["x"])
     assert (one.entry_kind, one.segment, one.reentry, one.exit_event) == ("launch", None, False, "")
     page = editor.get(url(running, "schedule")).content.decode()
-    assert "who enters and how stays as it is" in page
+    assert "who enters, and how, stays as it is" in page
     assert 'hx-trigger="change' not in page
     assert 'hx-trigger="change' in editor.get(url(running, "basics")).content.decode()
 
