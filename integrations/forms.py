@@ -76,4 +76,4 @@ class LookalikeForm(forms.Form):
         country, percent = self.fields["country"], self.fields["percent"]
         if isinstance(country, forms.ChoiceField) and isinstance(percent, forms.ChoiceField):
             country.choices = [(code, code) for code in lookalikes.countries(seed)]
-            percent.choices = [(share, f"{share} %") for share in offer.percents]
+            percent.choices = [(share, _("%(percent)s %%") % {"percent": share}) for share in offer.percents]
