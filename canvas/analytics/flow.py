@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, OuterRef
 
 from canvas.analytics import lanes, streams
 from canvas.analytics.figures import Metrics, read
@@ -77,7 +77,9 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
 class Note:
     """The one line below a card's figures: why its users wait longer than a batch takes."""
 
-    rate_limited: float | None  # seconds until the next request, when the partner asked for fewer
+    next_request: float  # seconds until then
+    is_rate_limited: bool
+    held_up_by: Reason | None  # why the last request failed, unless it was for the rate
     outlook: Outlook | None
 
 
@@ -96,14 +98,16 @@ def notes_of(steps: Iterable[Step], now: datetime) -> dict[int, Note]:
     tables = {pk: timetable.read(connection) for pk, connection in times.items()}
     partners = {sync.partner for _, sync, _ in waiting if registry.partner(sync.partner).quota}
     lines = {partner: forecast.lines_at(partner) for partner in partners}
-    refused = _refused([sync.audience_id for _, sync, _ in waiting if sync.audience_id])
+    failing = _failing([sync.audience_id for _, sync, _ in waiting if sync.audience_id])
     found = {}
     for pk, sync, connection in waiting:
-        table, next_try = tables[connection.pk], refused.get(sync.audience_id or 0)
-        wait = max(table.next_slot_in, (next_try - now).total_seconds()) if next_try else table.next_slot_in
+        table, batch = tables[connection.pk], failing.get(sync.audience_id or 0)
+        is_limited = table.is_blocked or (batch is not None and batch.reason == "rate_limited")
+        wait = max(table.next_slot_in, (batch.next_attempt_at - now).total_seconds() if batch else 0.0)
+        held_up_by = reason(batch.reason, registry.name_of(sync.partner)) if batch and not is_limited else None
         outlook = _outlook(sync, lines[sync.partner], now, table) if sync.partner in lines else None
-        if table.is_blocked or next_try or outlook:
-            found[pk] = Note(wait if table.is_blocked or next_try else None, outlook)
+        if is_limited or held_up_by or outlook:
+            found[pk] = Note(wait, is_limited, held_up_by, outlook)
     return found
 
 
@@ -111,12 +115,15 @@ def _has_partner(sync: AudienceSync) -> bool:
     return sync.partner in {partner.slug for partner in registry.partners()}
 
 
-def _refused(audiences: list[int]) -> dict[int, datetime]:
-    """Return when batches that were refused for the pace are tried again, by audience: the first of each."""
-    if not audiences:
-        return {}
-    batches = Batch.objects.filter(audience__in=audiences, settled_at=None, reason="rate_limited")
-    return dict(batches.order_by().values_list("audience").annotate(first=Min("next_attempt_at")))
+def _failing(audiences: list[int]) -> dict[int, Batch]:
+    """Return of each audience the batch that is tried again next: of those refused for the rate, if there are any."""
+    found: dict[int, Batch] = {}
+    if audiences:
+        batches = Batch.objects.filter(audience__in=audiences, settled_at=None, reason__gt="")
+        first = batches.order_by("next_attempt_at")[: streams.BATCHES]
+        for batch in sorted(first, key=lambda batch: batch.reason != "rate_limited"):
+            found.setdefault(batch.audience_id, batch)
+    return found
 
 
 def _open_batches(sync: AudienceSync) -> list[Batch]:

@@ -12,8 +12,9 @@ from canvas.analytics.flow import flow_of, notes_of
 from canvas.models import Canvas
 from canvas.reading import steps_of
 from integrations.delivery import pacing, timetable
-from integrations.models import Attempt, Connection, Pace, Tick
-from tests.canvas.analytics.sending import settle
+from integrations.models import Attempt, Batch, Connection, Pace, Tick
+from tests.canvas.analytics.asking import browser, page
+from tests.canvas.analytics.sending import settle, waiting
 from tests.canvas.conftest import NOON, add, people
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ def test_notes_of_many_steps_take_no_more_queries(launched, workspace, step, aud
         steps = list(steps_of(launched))
         with CaptureQueriesContext(database) as captured:
             notes = notes_of(steps, NOON)
-        assert all(note.rate_limited > 60 for note in notes.values())
+        assert all(note.is_rate_limited and note.next_request > 60 for note in notes.values())
         return len(captured), len(notes)
 
     assert asked() == (2, 1)
@@ -98,6 +99,21 @@ def test_notes_of_many_steps_take_no_more_queries(launched, workspace, step, aud
     assert asked() == (2, 5)
 
 
-def test_there_is_no_note_where_only_the_turn_is_waited_for(launched, step):
+def test_there_is_no_note_where_only_the_turn_is_waited_for(running, workspace, step):
+    people(workspace, 2)
+    journeys.enter(running, workspace.profiles.all(), source="launch", now=NOON)
     settle(step.sync, 1, now=NOON)
-    assert notes_of(steps_of(launched), NOON) == {}
+    assert notes_of(steps_of(running), NOON) == {}
+
+
+def test_a_note_says_why_the_last_request_failed_and_when_the_next_one_is(launched, step, bob):
+    batch = Batch.objects.get(reason="partner_unavailable")
+    (note,) = notes_of(steps_of(launched), NOON).values()
+    assert (note.is_rate_limited, note.held_up_by.code) == (False, "partner_unavailable")
+    assert note.next_request == pytest.approx((batch.next_attempt_at - NOON).total_seconds(), abs=0.01)
+    assert f"{note.held_up_by.name}, next attempt in" in page(browser(bob), launched, "")
+    waiting(step.sync, 1, now=NOON, reason="partner_unavailable")
+    assert notes_of(steps_of(launched), NOON).keys() == {step.pk}
+    Batch.objects.filter(pk=batch.pk).update(reason="rate_limited")
+    (note,) = notes_of(steps_of(launched), NOON).values()
+    assert (note.is_rate_limited, note.held_up_by) == (True, None)
