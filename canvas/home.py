@@ -31,8 +31,12 @@ def panel(workspace: Workspace, now: datetime) -> Panel:
     """Return the Canvases that run, then those that were launched last, then drafts; or what to do first."""
     canvases = list(_canvases(workspace))
     if not canvases:
-        connected = Connection.objects.filter(workspace=workspace, state=Connection.State.CONNECTED).exists()
-        return Panel("canvas/_home.html", {"rows": [], "connected": connected})
+        states = set(Connection.objects.filter(workspace=workspace).values_list("state", flat=True))
+        is_broken = Connection.State.BROKEN in states
+        return Panel(
+            "canvas/_home.html",
+            {"rows": [], "connected": Connection.State.CONNECTED in states, "is_broken": is_broken},
+        )
     lines = sparklines(canvases, now)
     rows = [Row(canvas, lines.get(canvas.pk)) for canvas in canvases]
     return Panel("canvas/_home.html", {"rows": rows}, _errored(workspace))

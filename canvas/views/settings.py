@@ -28,7 +28,7 @@ STEPS: dict[str, str | Promise] = {
     "summary": _("Summary"),
 }
 HINTS: dict[str, str | Promise] = {
-    "basics": _("What people call it."),
+    "basics": _("A name, a description and tags to find it by."),
     "schedule": _("When users enter, and what lets them in."),
     "target": _("Which of your users may enter."),
     "send": _("Whether users enter again, and what lets them out before the end."),

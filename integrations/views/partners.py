@@ -67,7 +67,9 @@ def show(
         "overview": f"integrations/{partner.slug}/overview.html",
     }
     if connection and is_live:
-        context["ad_accounts"] = list(connection.ad_accounts.exclude(state=AdAccount.State.AVAILABLE))
+        ad_accounts = list(connection.ad_accounts.exclude(state=AdAccount.State.AVAILABLE))
+        context["ad_accounts"] = ad_accounts
+        context["lost_accounts"] = sum(each.state == AdAccount.State.LOST for each in ad_accounts)
         context["canvases"] = [found for found in usage.of(connection) if found.active]
         context["standing"] = forecast.standing(connection, timezone.now())
         context["errored"] = retrying.errored_while_disconnected(connection).figure() if connection.may_call else 0
