@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from integrations.delivery import moving, order, settling, taking
+from integrations.delivery.counting import tally
 from integrations.delivery.limits import Limits
 from integrations.delivery.moving import Member, Waiting, opposite
 from integrations.delivery.plans import by_index
@@ -49,7 +50,7 @@ def claim(
     `first_id` is an arrival before which nobody waits, as far as the caller knows: whoever does is left for later.
     Returns None when nothing may be sent now. Raises LaneHeld.
     """
-    with writing(), by_index():
+    with writing(), by_index(), tally(now):
         if not _hold(audience_id, now):
             raise LaneHeld
         while retries and (batch := _take_up(audience_id, operation, now)) is not None:

@@ -1,7 +1,8 @@
 """The figures of a sync, moved in the transaction that moves the users.
 
 A `tally` collects what one transaction changes and writes it at its end, in the order of sync ids: two transactions
-that count the same syncs can't lock each other out, and a long one holds the rows for a moment only.
+that count the same syncs can't lock each other out, and a long one holds the rows for a moment only. Of several in one
+transaction that is not true: whoever may count more than once opens one around it all.
 """
 
 from collections import Counter

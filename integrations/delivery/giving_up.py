@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from integrations.delivery import claiming, moving, order, settling
+from integrations.delivery.counting import tally
 from integrations.delivery.plans import by_index
 from integrations.delivery.rationing import quota_of
 from integrations.delivery.writing import writing
@@ -102,7 +103,7 @@ def _lane(audience_id: int, operation: str) -> QuerySet[Arrival]:
 
 def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: datetime) -> bool:
     """End the oldest expired arrivals of a lane in a batch of their own; return whether there were any."""
-    with writing(), by_index():
+    with writing(), by_index(), tally(now):
         expired = claiming.take_expired(audience_id, operation, before, AT_ONCE, now)
         if not expired:
             return False

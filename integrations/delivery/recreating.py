@@ -165,7 +165,7 @@ def portions(now: datetime) -> Iterator[Callable[[], int]]:
 def send_again(recreation_id: int, now: datetime) -> int:
     """Make the next few thousand users pending again; return how many."""
     audience_id = Recreation.objects.values_list("audience", flat=True).get(pk=recreation_id)
-    with writing(), by_index():
+    with writing(), by_index(), tally(now):
         claiming.wait_for_lane(audience_id)
         at = Recreation.objects.filter(pk=recreation_id, ended_at=None, made_at__isnull=False).first()
         if at is None:

@@ -172,7 +172,7 @@ def _retry(
     audience_id = Batch.objects.filter(pk=batch_id).values_list("audience_id", flat=True).first()
     if audience_id is None:
         return 0
-    with writing():
+    with writing(), tally(now):
         # Or the opposite, entered and claimed before we commit, would be in flight together with the retry.
         claiming.wait_for_lane(audience_id)
         batch = Batch.objects.select_for_update().filter(pk=batch_id, state=Batch.State.ERRORED).first()
