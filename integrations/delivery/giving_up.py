@@ -4,15 +4,15 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from integrations.delivery import claiming, moving, order, settling
+from integrations.delivery import claiming, lanes, moving, order, settling
 from integrations.delivery.counting import tally
 from integrations.delivery.plans import by_index
 from integrations.delivery.rationing import quota_of
 from integrations.delivery.writing import writing
 from integrations.errors import RateLimited
-from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Pace
+from integrations.models import AdAccount, Audience, Batch, Connection, Pace
 
 log = logging.getLogger("pinsync.delivery")
 
@@ -34,8 +34,8 @@ def give_up(now: datetime) -> int:
         except Exception:  # the others' time is over, too, and delivery goes on behind this
             log.exception("giving up failed", extra={"batch": batch.pk})
     before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
-    for audience_id, operation in _lanes_with_expired(before):
-        if _waits_for_quota(audience_id, operation):
+    for (audience_id, operation), oldest in lanes.oldest_entries().items():
+        if oldest > before or _waits_for_quota(audience_id, operation):
             continue
         try:
             while _give_up_arrivals(audience_id, operation, before - _share(spent, audience_id), now):
@@ -75,30 +75,6 @@ def _waits_for_quota(audience_id: int, operation: str) -> bool:
         and audience.ad_account.connection.may_call
         and not open_.exclude(reason__in=("", RateLimited.code)).exists()
     )
-
-
-def _lanes_with_expired(before: datetime) -> list[tuple[int, str]]:
-    """Return the lanes whose oldest arrival is expired: one index look-up a lane."""
-    found: list[tuple[int, str]] = []
-    audience_id = 0
-    while True:
-        first = (
-            Arrival.objects.filter(audience_id__gt=audience_id)
-            .order_by("audience_id")
-            .values_list("audience_id", flat=True)
-            .first()
-        )
-        if first is None:
-            return found
-        audience_id = first
-        for operation in ("remove", "add"):
-            oldest = _lane(audience_id, operation).values_list("entered_at", flat=True).first()
-            if oldest is not None and oldest <= before:
-                found.append((audience_id, operation))
-
-
-def _lane(audience_id: int, operation: str) -> QuerySet[Arrival]:
-    return Arrival.objects.filter(audience_id=audience_id, operation=operation).order_by("id")
 
 
 def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: datetime) -> bool:

@@ -115,16 +115,16 @@ FROM (SELECT way.audience_id, way.operation, c.partner, c.id AS connection_id, p
 # The lanes to look at, and the id from which on: all that have something, or those that are told (JSON).
 # Not min(): with young statistics PostgreSQL goes through another index for it, from end to end.
 _IN_LANES = "ORDER BY a.audience_id, a.operation, a.id LIMIT 1"
-_ALL = f"""waiting(id) AS (
+_WAITING = f"""waiting(id) AS (
     SELECT (SELECT a.audience_id FROM {_T["arrival"]} a {_IN_LANES})
     UNION ALL
     SELECT (SELECT a.audience_id FROM {_T["arrival"]} a WHERE a.audience_id > waiting.id {_IN_LANES})
     FROM waiting WHERE waiting.id IS NOT NULL
-), busy(id) AS (
+), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add')"""
+_ALL = f"""{_WAITING}, busy(id) AS (
     SELECT id FROM waiting WHERE id IS NOT NULL
     UNION
     SELECT audience_id FROM {_T["batch"]} WHERE settled_at IS NULL
-), operations(name) AS (SELECT 'remove' UNION ALL SELECT 'add'
 ), way(audience_id, operation, starts) AS (SELECT busy.id, o.name, 0 FROM busy CROSS JOIN operations o)"""
 _KNOWN = {
     "postgresql": """way(audience_id, operation, starts) AS (
@@ -204,13 +204,32 @@ def _due(rows: list[tuple[Any, ...]], now: datetime, flushed_at: datetime) -> li
     return sorted(found, key=lambda lane: lane.order)
 
 
-def _reached(moment: datetime | str | None, now: datetime) -> bool:
-    """Return whether a moment of a raw query has come; SQLite gives it as text."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    if moment is not None and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment is not None and moment <= now
+def _reached(value: datetime | str | None, now: datetime) -> bool:
+    """Return whether a moment of a raw query has come."""
+    return value is not None and _moment(value) <= now
+
+
+def _moment(value: datetime | str) -> datetime:
+    """Return a moment of a raw query; SQLite gives it as text."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def oldest_entries() -> dict[Key, datetime]:
+    """Return for each lane in which anybody waits when the first of them entered; removals first in an audience.
+
+    Whether anything may be sent there does not matter.
+    """
+    in_lane, by_age = of_lane("way.audience_id", "way.operation", "0")
+    with by_index(), connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE {_WAITING} SELECT way.audience_id, way.operation,"
+            f" (SELECT a.entered_at FROM {_T['arrival']} a WHERE {in_lane} ORDER BY {by_age} LIMIT 1)"
+            " FROM (SELECT waiting.id AS audience_id, o.name AS operation FROM waiting CROSS JOIN operations o"
+            " WHERE waiting.id IS NOT NULL) way"
+        )
+        rows = sorted(cursor.fetchall(), key=lambda row: (row[0], row[1] != Operation.REMOVE))
+    return {(audience_id, operation): _moment(entered) for audience_id, operation, entered in rows if entered}
 
 
 def flushed_at() -> datetime:

@@ -1,4 +1,4 @@
-"""What is asked several times a second looks at open batches only, however many are settled."""
+"""What workers and pages ask all the time looks at few rows, however many there are."""
 
 import re
 
@@ -6,10 +6,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from integrations.backlog import oldest_by_connection
 from integrations.delivery import claiming, giving_up
 from integrations.delivery.lanes import due_lanes
 from integrations.delivery.limits import limits_of
-from tests.helpers import let_in, people, sync_to
+from tests.helpers import audience_named, let_in, people, sync_to
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL scans tables as small as a test's")
@@ -33,3 +34,27 @@ def test_settled_batches_are_never_looked_through(workspace, audience):
     assert claim is not None
     assert len(asked) >= 8
     assert [step for step, _ in asked if "batch_open" not in step] == []
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite goes by no such statistics")
+@pytest.mark.parametrize("look", [lambda: giving_up.give_up(timezone.now()), oldest_by_connection])
+def test_the_oldest_of_a_lane_is_not_looked_for_among_all_who_wait(workspace, ad_account, audience, sandbox, look):
+    other = audience_named("Summer buyers", ad_account, sandbox.world)
+    let_in(sync_to(audience), people(workspace, 500))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE integrations_arrival")  # it has one lane, as far as PostgreSQL will ever know
+        cursor.execute("UPDATE integrations_arrival SET audience_id = %s", [other.pk])
+    let_in(sync_to(audience, "remove"), people(workspace, 1, name="last"))
+    plans: list[str] = []
+
+    def explain(execute, sql, params, many, context):
+        if "integrations_arrival" in sql:
+            with connection.connection.cursor() as cursor:
+                plans.extend(row[0] for row in cursor.execute(f"EXPLAIN {sql}", params).fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        look()
+    reads = [line for line in plans if "Scan" in line and "integrations_arrival" in line]
+    assert reads
+    assert [line for line in reads if "arrival_lane" not in line] == []
