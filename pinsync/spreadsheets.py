@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator
 
+BYTE_ORDER_MARK = "\ufeff"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 
 
@@ -14,7 +15,11 @@ class _Echo:
 
 
 def csv_lines(rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield CSV lines in which no cell is a formula; a number below zero stays one."""
+    """Yield the mark by which Excel knows a file for UTF-8, then CSV lines in which no cell is a formula.
+
+    A number below zero stays one.
+    """
+    yield BYTE_ORDER_MARK
     writer = csv.writer(_Echo())
     for row in rows:
         yield writer.writerow([_plain(cell) for cell in row])

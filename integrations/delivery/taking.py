@@ -56,23 +56,23 @@ def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) ->
     )
 
 
-_wanted = [
+_WANTED = [
     f"CASE WHEN o.match_fields & {MatchField[name.upper()].value} > 0 THEN p.{column} END"
     for name, column in RECORD_COLUMNS.items()
 ]
-_in_lane, _by_age = of_lane("%s", "%s", "%s")
+_IN_LANE, _BY_AGE = of_lane("%s", "%s", "%s")
 # All of it sees one moment: whoever is taken, and was asked the opposite before, is seen to be opposed. `upto` counts
 # the records up to each user; who alone has more than a request carries goes alone.
 _TAKE = f"""
 WITH opposed AS MATERIALIZED ({any_of("%s", "%s")}),
 oldest AS MATERIALIZED (
     SELECT a.ctid AS place, a.id, {", ".join(f"a.{column}" for column in COLUMNS)} FROM integrations_arrival a
-    WHERE NOT (SELECT it_is FROM opposed) AND {_in_lane} ORDER BY {_by_age} LIMIT %s
+    WHERE NOT (SELECT it_is FROM opposed) AND {_IN_LANE} ORDER BY {_BY_AGE} LIMIT %s
 ),
 known AS MATERIALIZED (
     SELECT *, sum(number) OVER (ORDER BY audience_id, operation, id) AS upto FROM (
         SELECT o.*, p.id IS NOT NULL AS is_there,
-            num_nonnulls({", ".join(_wanted)}) AS number, concat_ws(',', {", ".join(_wanted)}) AS records
+            num_nonnulls({", ".join(_WANTED)}) AS number, concat_ws(',', {", ".join(_WANTED)}) AS records
         FROM oldest o LEFT JOIN profiles_profile p ON p.id = o.profile_id
     ) one
 ),
@@ -81,7 +81,7 @@ taken AS (
     WHERE a.ctid = k.place AND k.number > 0 AND (k.upto <= %s OR k.upto = k.number)
     RETURNING {", ".join(f"k.{column}" for column in COLUMNS)}, k.records
 ),
-made AS MATERIALIZED (SELECT nextval('integrations_batch_id_seq') AS id),
+made AS MATERIALIZED (SELECT nextval(pg_get_serial_sequence('integrations_batch', 'id')) AS id),
 put AS (
     INSERT INTO integrations_delivery ({", ".join(COLUMNS)}, batch_id, reason)
     SELECT {", ".join(COLUMNS)}, (SELECT id FROM made), '' FROM taken

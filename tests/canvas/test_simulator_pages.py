@@ -134,10 +134,16 @@ def test_a_run_of_another_workspace_is_not_there(client, charlie, running):
     assert Member.objects.filter(user=charlie, workspace__slug="other").exists()
 
 
-def test_the_log_of_requests_and_the_limit_are_shown(as_bob, shop):
+def test_the_log_of_requests_and_the_limit_are_shown(as_bob, alice, shop):
     page = as_bob.get(url("simulator_traffic")).content.decode()
     assert "/audiences" in page
-    assert "the limit of 7 is the line" in page
+    assert "No write request in the last minute; the line is the limit of 7 in a second." in page
+    ad_account = AdAccount.objects.filter(state=AdAccount.State.CONNECTED).first()
+    simulator.fresh_canvas(
+        ad_account, "Try-out", MatchField.EMAIL, user=alice, now=timezone.now()
+    )  # a list, an audience
+    page = as_bob.get(url("simulator_traffic")).content.decode()
+    assert re.search("At most (1 write request|2 write requests) in a second of the last minute; the limit of 7", page)
 
 
 def test_breaking_and_mending_the_sandbox(as_erin, shop, sandbox):

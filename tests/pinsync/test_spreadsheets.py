@@ -10,4 +10,4 @@ from pinsync.spreadsheets import csv_lines
     [("=1+1", "'=1+1"), ("-1", "-1"), ("-x", "'-x"), ("@a", "'@a"), ("+1", "'+1"), ("Winter", "Winter"), ("", "")],
 )
 def test_no_cell_is_a_formula(cell, written):
-    assert list(csv_lines([[cell, "x"]])) == [f"{written},x\r\n"]
+    assert list(csv_lines([[cell, "x"]])) == ["\ufeff", f"{written},x\r\n"]

@@ -92,7 +92,6 @@ def import_problems(request: WorkspaceRequest, workspace: Workspace, run: int) -
 def _problem_lines(run: Import, language: str | None) -> Iterator[str]:
     problems = ImportProblem.objects.filter(run=run).order_by("line", "id")
     with translation.override(language):  # a stream begins when the request's language is over
-        yield "\ufeff"
         heading = ((_("Line"), _("Reason")),)
         rows = ((str(problem.line), problem.sentence) for problem in problems.iterator(chunk_size=2_000))
         yield from csv_lines(chain(heading, rows))

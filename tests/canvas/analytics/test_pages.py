@@ -132,6 +132,7 @@ def test_the_profile_tells_what_happened_to_the_person(launched, workspace, bob)
 def test_downloads_say_the_same_as_the_pages(launched, step, bob):
     client = browser(bob)
     text = page(client, launched, "analytics/figures.csv")
+    assert text.startswith("\ufeffStep ID,")  # Excel takes it for UTF-8
     (line,) = csv.DictReader(io.StringIO(text))
     shown = {key: line[key] for key in ("Entered", "Users Synced", "Users Not Synced", "Users Pending")}
     assert shown == {"Entered": "7", "Users Synced": "2", "Users Not Synced": "1", "Users Pending": "3"}
