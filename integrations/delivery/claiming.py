@@ -99,7 +99,7 @@ def _as_profiles_are_now(batch: Batch, limits: Limits, now: datetime) -> Claim |
 
 def _corrections(batch: Batch, limits: Limits, now: datetime) -> Claim | None:
     """Return what to send for a correction; too many records for one request are halved, and None returned."""
-    records = list(batch.corrections.order_by("pk").values_list("record", flat=True))
+    records = list(batch.corrections.order_by().values_list("record", flat=True))
     if len(records) > limits.records:
         settling.halve(batch, now=now)
         return None

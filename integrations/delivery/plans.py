@@ -1,7 +1,8 @@
 """Plans of the hot road that do not hang on statistics: those of a queue are of a moment that is long over.
 
 PostgreSQL learns that the waiting table is empty, then a million users enter: it would sort all of them for every
-batch. Whoever claims knows better: everything it reads is read through an index, in the index's order.
+batch. Whoever claims knows better: everything it reads is read through an index, in the index's order. Who wants
+another order sorts in Python: rather than sort, PostgreSQL would walk the index that has it, from end to end.
 """
 
 from collections.abc import Iterator

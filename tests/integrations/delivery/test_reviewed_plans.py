@@ -1,16 +1,21 @@
 """What workers and pages ask all the time looks at few rows, however many there are."""
 
 import re
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from integrations.backlog import oldest_by_connection
-from integrations.delivery import claiming, giving_up
+from integrations.delivery import claiming, giving_up, settling
 from integrations.delivery.lanes import due_lanes
-from integrations.delivery.limits import limits_of
-from tests.helpers import audience_named, let_in, people, sync_to
+from integrations.delivery.limits import Limits, limits_of
+from integrations.models import Batch, Correction
+from pinsync.profiles.models import Profile
+from tests.helpers import EVERYTHING, audience_named, let_in, people, sync_to
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL scans tables as small as a test's")
@@ -36,6 +41,21 @@ def test_settled_batches_are_never_looked_through(workspace, audience):
     assert [step for step, _ in asked if "batch_open" not in step] == []
 
 
+def plans(work: Callable[[], object]) -> list[str]:
+    """Do `work` and return the lines of the plans that PostgreSQL makes for it."""
+    lines: list[str] = []
+
+    def explain(execute, sql, params, many, context):
+        if re.match(r"(SELECT|WITH|UPDATE|DELETE)\b", sql):
+            with connection.connection.cursor() as cursor:
+                lines.extend(row[0] for row in cursor.execute(f"EXPLAIN {sql}", params).fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        work()
+    return lines
+
+
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite goes by no such statistics")
 @pytest.mark.parametrize("look", [lambda: giving_up.give_up(timezone.now()), oldest_by_connection])
 def test_the_oldest_of_a_lane_is_not_looked_for_among_all_who_wait(workspace, ad_account, audience, sandbox, look):
@@ -45,16 +65,27 @@ def test_the_oldest_of_a_lane_is_not_looked_for_among_all_who_wait(workspace, ad
         cursor.execute("ANALYZE integrations_arrival")  # it has one lane, as far as PostgreSQL will ever know
         cursor.execute("UPDATE integrations_arrival SET audience_id = %s", [other.pk])
     let_in(sync_to(audience, "remove"), people(workspace, 1, name="last"))
-    plans: list[str] = []
-
-    def explain(execute, sql, params, many, context):
-        if "integrations_arrival" in sql:
-            with connection.connection.cursor() as cursor:
-                plans.extend(row[0] for row in cursor.execute(f"EXPLAIN {sql}", params).fetchall())
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(explain):
-        look()
-    reads = [line for line in plans if "Scan" in line and "integrations_arrival" in line]
+    reads = [line for line in plans(look) if "Scan" in line and "integrations_arrival" in line]
     assert reads
     assert [line for line in reads if "arrival_lane" not in line] == []
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite sorts")
+@pytest.mark.parametrize("is_correction", [False, True])
+def test_what_is_too_much_for_a_request_is_not_looked_for_among_all_there_ever_was(workspace, audience, is_correction):
+    now, limits = timezone.now(), Limits(users=4, records=6)
+    let_in(sync_to(audience, fields=EVERYTHING), people(workspace, 4))
+    claimed = claiming.claim(audience.pk, "add", limits=limits, fresh=True, now=now)
+    assert claimed is not None
+    settling.postpone(claimed.batch, timedelta(), now=now)
+    for number, profile in enumerate(Profile.objects.all()):
+        Profile.objects.filter(pk=profile.pk).update(idfa_record=f"{number:064x}")
+    if is_correction:
+        Batch.objects.update(is_correction=True, users=0)
+        rows = [Correction(audience=audience, record=f"{n:064x}", lost=False, profile_id=n) for n in range(8)]
+        Correction.objects.bulk_create(rows)
+        Correction.objects.update(batch=claimed.batch)
+    found = plans(lambda: claiming.claim(audience.pk, "add", limits=limits, fresh=False, now=now))
+    assert Batch.objects.get(pk=claimed.batch.pk).state == "split"
+    walks = [line for line, after in pairwise(found) if "_pkey on " in line and "Index Cond" not in after]
+    assert walks == []
