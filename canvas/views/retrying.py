@@ -93,7 +93,7 @@ def retry_batch(request: WorkspaceRequest, workspace: Workspace, batch: int) -> 
         if found.is_correction:
             users, left_out = (found.records if found.state == Batch.State.ERRORED else 0), 0
         else:
-            users = wanted_of_batch(found).count()
+            users = wanted_of_batch(found)
             left_out = found.users - users if found.state == Batch.State.ERRORED else 0
         context = {"batch": found, "users": users, "left_out": left_out, "back": back}
         return render(request, "canvas/analytics/retry.html", context)

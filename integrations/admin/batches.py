@@ -67,7 +67,7 @@ class BatchAdmin(RetryAdmin, HistoryAdmin):
         return _search("delivery", f"batch:{batch.pk}", gettext("its users"))
 
     def users_to_retry(self, row: Batch) -> int:
-        return 0 if row.is_correction else retrying.wanted_of_batch(row).count()
+        return 0 if row.is_correction else retrying.wanted_of_batch(row)
 
     def records_to_retry(self, row: Batch) -> int:
         return row.records if row.is_correction and row.state == Batch.State.ERRORED else 0

@@ -19,6 +19,7 @@ from integrations.delivery import claiming, correcting
 from integrations.delivery.counting import tally
 from integrations.delivery.entering import ring
 from integrations.delivery.limits import limits_of
+from integrations.delivery.plans import by_index
 from integrations.delivery.settling import users_by_sync
 from integrations.delivery.writing import writing
 from integrations.literal import Literal
@@ -69,7 +70,8 @@ class Errored:
         inside = self._members().filter(batch=OuterRef("pk"))
         number = _still_wanted(inside).order_by().values("batch").annotate(number=Count("pk")).values("number")
         found = self.batches().annotate(users_wanted=Coalesce(Subquery(number), 0))
-        return found.aggregate(users=Sum("users_wanted"))["users"] or 0
+        with by_index():
+            return found.aggregate(users=Sum("users_wanted"))["users"] or 0
 
     def next_batches(self, after: int, last: int) -> list[int]:
         """Return the batches with any of them, behind the batch `after`, up to `last`."""
@@ -133,9 +135,10 @@ def retry_corrections(chosen: Errored) -> None:
         correcting.retry_batch(batch)
 
 
-def wanted_of_batch(batch: Batch) -> QuerySet[Delivery]:
-    """Return the users of a batch whom Retry would take."""
-    return _still_wanted(Delivery.objects.filter(batch=batch, batch__state=Batch.State.ERRORED))
+def wanted_of_batch(batch: Batch) -> int:
+    """Return how many users of a batch Retry would take."""
+    with by_index():
+        return _still_wanted(Delivery.objects.filter(batch=batch, batch__state=Batch.State.ERRORED)).count()
 
 
 def is_wanted(delivery: Delivery) -> bool:
@@ -172,7 +175,7 @@ def _retry(
     audience_id = Batch.objects.filter(pk=batch_id).values_list("audience_id", flat=True).first()
     if audience_id is None:
         return 0
-    with writing(), tally(now):
+    with writing(), by_index(), tally(now):
         # Or the opposite, entered and claimed before we commit, would be in flight together with the retry.
         claiming.wait_for_lane(audience_id)
         batch = Batch.objects.select_for_update().filter(pk=batch_id, state=Batch.State.ERRORED).first()
@@ -183,7 +186,7 @@ def _retry(
             chosen = chosen.filter(sync=sync_id)
         if delivery_id is not None:
             chosen = chosen.filter(pk=delivery_id)
-        ids = list(chosen.order_by("pk").values_list("pk", flat=True))
+        ids = sorted(chosen.order_by().values_list("pk", flat=True))
         for part in _parts(ids, limits_of(batch.audience.ad_account.connection.partner).users):
             _move(batch, part, now)
         left = batch.users - len(ids)

@@ -10,12 +10,12 @@ from django.db import connection
 from django.utils import timezone
 
 from integrations.backlog import oldest_by_connection
-from integrations.delivery import claiming, giving_up, settling
+from integrations.delivery import claiming, giving_up, retrying, settling
 from integrations.delivery.lanes import due_lanes
 from integrations.delivery.limits import Limits, limits_of
 from integrations.models import Batch, Correction
 from pinsync.profiles.models import Profile
-from tests.helpers import EVERYTHING, audience_named, let_in, people, sync_to
+from tests.helpers import EVERYTHING, audience_named, figures, later, let_in, people, sync_to
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL scans tables as small as a test's")
@@ -56,6 +56,11 @@ def plans(work: Callable[[], object]) -> list[str]:
     return lines
 
 
+def walks(lines: list[str]) -> list[str]:
+    """Return those of a plan's lines that go along the ids of a table, past all that are not asked for."""
+    return [line for line, after in pairwise(lines) if "_pkey on " in line and "Index Cond" not in after]
+
+
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite goes by no such statistics")
 @pytest.mark.parametrize("look", [lambda: giving_up.give_up(timezone.now()), oldest_by_connection])
 def test_the_oldest_of_a_lane_is_not_looked_for_among_all_who_wait(workspace, ad_account, audience, sandbox, look):
@@ -87,5 +92,19 @@ def test_what_is_too_much_for_a_request_is_not_looked_for_among_all_there_ever_w
         Correction.objects.update(batch=claimed.batch)
     found = plans(lambda: claiming.claim(audience.pk, "add", limits=limits, fresh=False, now=now))
     assert Batch.objects.get(pk=claimed.batch.pk).state == "split"
-    walks = [line for line, after in pairwise(found) if "_pkey on " in line and "Index Cond" not in after]
-    assert walks == []
+    assert walks(found) == []
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite looks up what is related")
+def test_who_was_asked_the_opposite_since_is_looked_up_user_by_user(workspace, audience):
+    sync = sync_to(audience)
+    let_in(sync, people(workspace, 5))
+    giving_up.give_up(later(hours=14))
+    batch = Batch.objects.get()
+    found = plans(lambda: retrying.errored_of_sync(sync).wanted())
+    found += plans(lambda: retrying.wanted_of_batch(batch))
+    found += plans(lambda: retrying.retry_batch(batch, now=timezone.now()))
+    assert figures(sync)["pending"] == 5
+    assert sum("delivery_of_profile" in line for line in found) == 3
+    assert [line for line in found if re.search("Hash|Merge|Seq Scan on integrations_(arrival|delivery)", line)] == []
+    assert walks(found) == []
