@@ -32,8 +32,9 @@ class Taken:
 
 
 def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) -> Taken | None:
-    """Turn the oldest arrivals of a lane into deliveries of one batch, as many as one request may carry.
+    """Turn the oldest arrivals of a lane into deliveries of one batch, as many as one request is sure to carry.
 
+    A record that several of them have counts each time, though it is sent once: no more than the limit, maybe fewer.
     `first` is the id to begin with. Returns None, and takes nobody, where somebody waits for the opposite: order.py
     decides there. To be asked `by_index` (plans.py), by one who holds the lane.
     """
