@@ -38,6 +38,8 @@ def _keep(now: datetime, seconds: float) -> int:
             done += 1
         except PartnerError as problem:
             log.warning(name, extra={"outcome": problem.code, "http_status": problem.http_status})
+        except Exception:  # what stands behind it is due as well
+            log.exception(name)
         if time.monotonic() > ends_at:
             break
     return done
