@@ -10,15 +10,20 @@ from django.utils import timezone
 from integrations.benchmarks import crowd_sql, result, stage
 from integrations.benchmarks.processes import NotReady
 from integrations.delivery.entering import enter
-from integrations.models import Arrival, Batch
+from integrations.models import SyncTotals
 from pinsync.profiles.models import Profile
 
 ENTER_AT_ONCE = 200_000
 SLOWEST = 2_000  # users a second of one partner user: whoever is slower than that is not waited for
 
 
-def measure(folder: Path, *, users: int, people: int, latency: int, workers: int) -> dict[str, Any]:
-    """Let `users` enter for each of `people` partner users, all at once, and wait until all are accepted."""
+def measure(
+    folder: Path, *, users: int, people: int, latency: int, workers: int, backlog: bool = False
+) -> dict[str, Any]:
+    """Let `users` enter for each of `people` partner users, all at once, and wait until all are accepted.
+
+    With `backlog` all have entered when the workers start: what is measured then is delivery alone.
+    """
     made = stage.build(folder, people=people, workers=workers)
     try:
         syncs = []
@@ -28,7 +33,8 @@ def measure(folder: Path, *, users: int, people: int, latency: int, workers: int
             syncs += stage.fed(account, "Everybody", "add")[1]
         if latency:
             made.sandbox.break_it("latency", ms=latency)
-        made.start_workers()
+        if not backlog:
+            made.start_workers()
         began, start = time.time(), time.monotonic()
         for first in range(0, users, ENTER_AT_ONCE):
             for sync in syncs:
@@ -38,6 +44,9 @@ def measure(folder: Path, *, users: int, people: int, latency: int, workers: int
                     some = of_brand.filter(pk__gte=lowest + first, pk__lt=lowest + min(first + ENTER_AT_ONCE, users))
                     enter(sync, some, now=timezone.now())
         entered_in = time.monotonic() - start
+        if backlog:
+            made.start_workers()
+            start = time.monotonic()
         _wait(users / SLOWEST + 60)
         seconds = time.monotonic() - start
         of_each = result.by_partner_user()
@@ -47,6 +56,7 @@ def measure(folder: Path, *, users: int, people: int, latency: int, workers: int
             "pinterest_users": people,
             "latency_ms": latency,
             "workers": workers,
+            "backlog": backlog,
             "entered_in_seconds": round(entered_in, 2),
             "seconds": round(seconds, 2),
             "users_per_second": round(users * people / seconds),
@@ -60,9 +70,9 @@ def measure(folder: Path, *, users: int, people: int, latency: int, workers: int
 
 
 def _wait(seconds: float) -> None:
-    """Wait until nothing is pending; looks rarely, so as not to be measured itself."""
+    """Wait until nothing is pending; looks rarely, and at few rows, so as not to be measured itself."""
     deadline = time.monotonic() + seconds
-    while Arrival.objects.exists() or Batch.objects.filter(state__in=Batch.OPEN).exists():
+    while SyncTotals.objects.filter(pending__gt=0).exists():
         if time.monotonic() > deadline:
             raise NotReady(f"Not everybody was sent within {seconds:.0f} s.")
         connection.close()

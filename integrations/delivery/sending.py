@@ -25,6 +25,7 @@ from integrations.delivery.clock import database_clock
 from integrations.delivery.lanes import DueLane, Lookout, flushed_at
 from integrations.delivery.limits import limits_of
 from integrations.delivery.reading import in_background, reads_of
+from integrations.delivery.sharing import Share
 from integrations.errors import Follows, PartnerError, Told
 from integrations.models import AdAccount, Audience, Batch, Connection
 from integrations.tokens import with_live
@@ -33,6 +34,9 @@ log = logging.getLogger("pinsync.delivery")
 
 LOOK_AHEAD = 0.3  # seconds before its slot that a batch is claimed: time enough to claim, no queue of claims
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
+LOOK_EVERY_AT_MOST = 0.12  # the same where looking takes long; less than lies between two requests of a person
+LOOKING = 0.1  # of the time may go into looking
+LOOK_AT_OTHERS = 0.5  # the same while all that is due is another process's share
 NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
 AFTER_ANOTHER = 1.0  # seconds without having met another process at a lane: until then there is work for two
 LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
@@ -156,6 +160,7 @@ class _Drain:
         self.held_at = 0.0  # when another process was last found claiming
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
         self.lookout = Lookout()
+        self.share = Share(seat)
         self.connections: list[BaseDatabaseWrapper] = []  # of the senders
 
     def run(self) -> int:
@@ -169,11 +174,16 @@ class _Drain:
                     renewed = time.monotonic()
                 # Not behind every answer: where many come at once, looking would cost more than sending.
                 time.sleep(max(look_at - time.monotonic(), 0))
-                # Uneven, or of processes in step the same one would find every slot taken.
-                look_at = time.monotonic() + LOOK_EVERY * random.uniform(0.5, 1.5)
                 self._gather()
+                began = time.monotonic()
                 lanes = self._look()
-                for lane in self._choose(lanes):
+                ours = self.share.of(lanes, began)
+                rest = min(max(LOOK_EVERY, (time.monotonic() - began) / LOOKING), LOOK_EVERY_AT_MOST)
+                if lanes and not ours:
+                    rest = LOOK_AT_OTHERS
+                # Uneven, or of processes in step the same one would find every slot taken.
+                look_at = began + rest * random.uniform(0.5, 1.5)
+                for lane in self._choose(ours):
                     self.claiming.add(lane.audience_id)
                     self.at_work[pool.submit(self._in_thread, lane)] = lane
                 # What may go in hours only is for later ticks: looking at it all the time would cost a core.
@@ -214,6 +224,8 @@ class _Drain:
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
         lanes = self.lookout.due_lanes(now=now, flushed_at=flushed_at(), full=full)
+        if self.lookout.saw_all:
+            self.share.look_around()
         return [
             lane
             for lane in lanes

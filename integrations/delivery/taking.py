@@ -63,7 +63,8 @@ _WANTED = [
 ]
 _IN_LANE, _BY_AGE = of_lane("%s", "%s", "%s")
 # All of it sees one moment: whoever is taken, and was asked the opposite before, is seen to be opposed. `upto` counts
-# the records up to each user; who alone has more than a request carries goes alone.
+# the records up to each user, in the order in which they come: the oldest first, and no sort makes sure of what nothing
+# disturbs. Who alone has more than a request carries goes alone.
 _TAKE = f"""
 WITH opposed AS MATERIALIZED ({any_of("%s", "%s")}),
 oldest AS MATERIALIZED (
@@ -71,7 +72,7 @@ oldest AS MATERIALIZED (
     WHERE NOT (SELECT it_is FROM opposed) AND {_IN_LANE} ORDER BY {_BY_AGE} LIMIT %s
 ),
 known AS MATERIALIZED (
-    SELECT *, sum(number) OVER (ORDER BY audience_id, operation, id) AS upto FROM (
+    SELECT *, sum(number) OVER (ROWS UNBOUNDED PRECEDING) AS upto FROM (
         SELECT o.*, p.id IS NOT NULL AS is_there,
             num_nonnulls({", ".join(_WANTED)}) AS number, concat_ws(',', {", ".join(_WANTED)}) AS records
         FROM oldest o LEFT JOIN profiles_profile p ON p.id = o.profile_id
