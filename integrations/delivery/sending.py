@@ -254,9 +254,13 @@ class _Drain:
     def _serve(self, lane: DueLane) -> bool:
         if rationing.quota_of(lane.partner) is None:
             return self._claim_and_send(lane)
-        lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD)
+        lease = None
+        try:
+            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD)
+        finally:
+            if lease is None:
+                self.claiming.discard(lane.audience_id)
         if lease is None:
-            self.claiming.discard(lane.audience_id)
             return False
         try:
             return self._claim_and_send(lane)

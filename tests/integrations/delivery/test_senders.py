@@ -6,14 +6,16 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from integrations.delivery import sending
 from integrations.delivery.pacing import spacing
 from integrations.models import Attempt, Pace, Tick
-from tests.helpers import audience_named, deliver, figures, let_in, people, sync_to
+from tests.helpers import audience_named, break_it, deliver, figures, let_in, people, sync_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,6 +64,32 @@ def test_what_fails_is_left_alone_for_a_while(audience, sandbox, caplog):
             cursor.execute("ALTER TABLE away RENAME TO profiles_profile")
     assert 1 <= [record.message for record in caplog.records].count("sender failed") <= 3
     assert sending.drain(seconds=20) == 1
+
+
+def test_who_could_not_ask_for_the_apps_slot_asks_again(ad_account, sandbox, settings):
+    settings.PINTEREST_ACCESS, settings.PINTEREST_TRIAL_LIMIT = "trial", (1000, 60)
+    syncs = [sync_to(audience_named(f"Audience {n}", ad_account, sandbox.world)) for n in range(2)]
+    for sync in syncs:
+        wait_no_more(sync, f"of-{sync.pk}-")
+    break_it(sandbox, "latency", ms=int(sending.FAILED * 2_000))  # the other one is at work when the rest is over
+    failed: list[str] = []
+
+    def fail_once(execute, sql, params, many, context):
+        if "SET claimed_until" in sql and not failed:
+            failed.append(sql)
+            raise OperationalError("the server went away")
+        return execute(sql, params, many, context)
+
+    def watch(sender, connection, **kwargs):
+        connection.execute_wrappers.append(fail_once)
+
+    connection_created.connect(watch)
+    try:
+        assert sending.drain(seconds=20) == 2
+    finally:
+        connection_created.disconnect(watch)
+    assert len(failed) == 1
+    assert [figures(sync)["synced"] for sync in syncs] == [3, 3]
 
 
 def test_a_request_that_leaves_late_moves_the_next_slot(audience, sandbox, monkeypatch):
