@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from integrations import lookalikes, registry, sizes
 from integrations.contract import AudienceInfo
 from integrations.creating import NEW_FOR, CannotCreate, create, resume_creations
-from integrations.delivery import recreating
+from integrations.delivery import claiming, recreating
 from integrations.delivery.reading import reads_of
 from integrations.errors import AudienceGone
 from integrations.fields import fold
@@ -106,14 +106,19 @@ def refresh(ad_account: AdAccount, now: datetime) -> int:
 
 
 def _adopt(ad_account: AdAccount, infos: list[AudienceInfo], now: datetime) -> None:
-    """Recognise audiences whose creation was cut off after the partner had made them, by what they stand on."""
+    """Recognise audiences whose creation was cut off after the partner had made them, by what they stand on.
+
+    The lane is locked before its audience's row, and lanes in the order of their ids, as by all who hold both: whoever
+    claims or gives up makes a batch, whose foreign key waits for a row that gets another id.
+    """
     unfinished = Audience.objects.filter(
         ad_account=ad_account, external_id=None, state__in=(Audience.State.CREATING, Audience.State.FAILED)
     ).exclude(target_id="")
     by_target = {info.target_id: info for info in infos}
-    for audience in unfinished:
+    for audience in unfinished.order_by("pk"):
         info = by_target.get(audience.target_id)
         if info and not Audience.objects.filter(ad_account=ad_account, external_id=info.id).exists():
+            claiming.wait_for_lane(audience.pk)
             Audience.objects.filter(pk=audience.pk, external_id=None).update(
                 external_id=info.id, state=Audience.State.READY, failure="", lease_until=None, seen_at=now
             )

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from integrations import registry
 from integrations.contract import AudienceDraft
-from integrations.delivery import recreating
+from integrations.delivery import claiming, recreating
 from integrations.delivery.asking import Request, in_turn, write_down
 from integrations.delivery.clock import clock_from
 from integrations.delivery.pacing import TurnTooFar, pace_of
@@ -190,6 +190,7 @@ def _go_on(audience: Audience, now: datetime, *, look_first: bool, is_resumed: b
     except PartnerError as problem:
         return _fail(audience, problem, now, is_resumed=is_resumed)
     with writing():
+        claiming.wait_for_lane(audience.pk)  # before the row, as everybody does who holds both
         Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING).update(
             state=Audience.State.READY, failure="", lease_until=None, made_here=True, seen_at=now, created_at=now
         )

@@ -102,12 +102,11 @@ def begin(audience: Audience, user_id: int | None, now: datetime) -> bool:
 def exists_again(audience_id: int, now: datetime) -> None:
     """Note that an audience was created; if it stands for a deleted one, its users are on their way from now on.
 
-    In the transaction that makes it READY, and safe to repeat.
+    In the transaction that makes it READY, by one who holds the lane. Safe to repeat.
     """
     recreation = unfinished(audience_id)
     if recreation is None or recreation.made_at is not None:
         return
-    claiming.wait_for_lane(audience_id)
     # Whoever still sends to the old one has no say any more: an acceptance there is worth nothing.
     waiting: dict[str, object] = {"state": Batch.State.WAITING, "lease": None, "lease_until": None}
     clock = {"next_attempt_at": now, "gives_up_at": now + timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)}
