@@ -128,7 +128,7 @@ def is_wanted(audience: Audience) -> bool:
 
 def audiences() -> QuerySet[Recreation, int]:
     """Return the ids of the audiences that are being made anew."""
-    return Recreation.objects.filter(ended_at=None).values_list("audience", flat=True)
+    return Recreation.objects.filter(ended_at=None).values_list("audience_id", flat=True)
 
 
 def unfinished(audience_id: int) -> Recreation | None:
@@ -155,10 +155,20 @@ def progress(recreation: Recreation, now: datetime) -> Progress | None:
 
 def portions(now: datetime) -> Iterator[Callable[[], int]]:
     """Yield pieces of work until everybody is on the way back."""
+    # A list that was read right before the end of a creation made the audience READY; then the creation was killed.
+    for audience_id in audiences().filter(made_at=None, audience__state=Audience.State.READY).order_by("audience"):
+        yield partial(_finish, audience_id, now)
     to_do = Recreation.objects.filter(ended_at=None, made_at__isnull=False)
     for pk in to_do.order_by("pk").values_list("pk", flat=True):
         while to_do.filter(pk=pk).exists():
             yield partial(send_again, pk, now)
+
+
+def _finish(audience_id: int, now: datetime) -> int:
+    with writing():
+        claiming.wait_for_lane(audience_id)
+        exists_again(audience_id, now)
+    return 0
 
 
 def send_again(recreation_id: int, now: datetime) -> int:

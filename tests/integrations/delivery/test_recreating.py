@@ -12,6 +12,7 @@ from integrations.models import AdAccount, Audience, Batch, Delivery, Recreation
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import AuditEvent, Workspace
 from tests.helpers import (
+    audience_named,
     break_it,
     deliver,
     figures,
@@ -278,6 +279,24 @@ def test_reading_the_audiences_finishes_what_was_cut_off(gone, audience, ad_acco
     deliver()
     assert back(sandbox, audience) == records_of(workspace.profiles.all())
     assert Audience.objects.filter(name=audience.name).count() == 1
+
+
+def test_a_list_that_names_what_was_cut_off_at_its_very_end_brings_its_users_back_too(
+    gone, audience, ad_account, sandbox, workspace
+):
+    """All but the last transaction: the ids of the new audience are saved, and the process is killed."""
+    assert creating.recreate(audience, None, timezone.now())
+    new = audience_named(audience.name, ad_account, sandbox.world)
+    ids = {"external_id": new.external_id, "target_id": new.target_id}
+    new.delete()
+    Audience.objects.filter(pk=audience.pk).update(**ids, lease_until=later(minutes=3))
+    audiences.refresh(ad_account, timezone.now())
+    upkeep.keep(timezone.now())
+    audience.refresh_from_db()
+    assert (audience.state, audience.external_id) == ("ready", ids["external_id"])
+    deliver()
+    assert records_at(sandbox.world, audience) == records_of(workspace.profiles.all())
+    assert Recreation.objects.get().sent_again == 10
 
 
 def test_a_list_that_was_read_before_makes_the_new_one_not_gone(gone, audience, ad_account, sandbox):
