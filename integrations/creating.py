@@ -39,7 +39,7 @@ log = logging.getLogger("pinsync.audiences")
 LEASE = timedelta(minutes=3)  # longer than two turns and two calls, each with a refreshed token
 # What we made so recently may not be in the partner's list yet; that it is missing there says nothing.
 NEW_FOR = timedelta(minutes=15)
-TRY_FOR = timedelta(hours=13)  # as long as a user waits
+TRY_FOR = timedelta(hours=13)  # after somebody wanted it, as long as a user waits
 LONGEST_WAIT = 10.0  # seconds that a person waits for a turn
 BEFORE_ITS_TURN = timedelta(seconds=8)  # less than that
 Made = TypeVar("Made")
@@ -126,7 +126,7 @@ def take_up(audience: Audience, now: datetime, *, failed_only: bool = False) -> 
     try:
         with transaction.atomic():
             ours = Audience.objects.filter(unfinished, pk=audience.pk).exclude(lease_until__gt=now)
-            return ours.update(state=Audience.State.CREATING, failure="", lease_until=now) == 1
+            return ours.update(state=Audience.State.CREATING, failure="", asked_at=now, lease_until=now) == 1
     except IntegrityError:  # another one of this name is being created just now
         return False
 
@@ -145,6 +145,7 @@ def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> t
                 state=Audience.State.CREATING,
                 failure="",
                 description=description,
+                asked_at=now,
                 lease_until=now + LEASE,
             ):
                 return same.select_related("ad_account__connection").get(pk=failed.pk), True
@@ -155,6 +156,7 @@ def _row(ad_account: AdAccount, name: str, description: str, now: datetime) -> t
                 state=Audience.State.CREATING,
                 made_here=True,
                 began_at=now,
+                asked_at=now,
                 lease_until=now + LEASE,
                 seen_at=now,
             ), False
@@ -235,7 +237,8 @@ def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resume
     """Say why, or wait for the next try."""
     log.warning("audience not created", extra={"audience": audience.pk, "outcome": problem.code})
     slug = audience.ad_account.connection.partner
-    wait = wait_for_next_try(slug, problem, audience.began_at, now, is_resumed=is_resumed)
+    asked_at = audience.asked_at or audience.began_at
+    wait = wait_for_next_try(slug, problem, asked_at, now, is_resumed=is_resumed)
     ours = Audience.objects.filter(pk=audience.pk, state=Audience.State.CREATING)
     if wait is not None:
         ours.update(lease_until=now + wait)
@@ -245,7 +248,7 @@ def _fail(audience: Audience, problem: PartnerError, now: datetime, *, is_resume
 
 
 def wait_for_next_try(
-    partner_slug: str, problem: PartnerError, began_at: datetime | None, now: datetime, *, is_resumed: bool
+    partner_slug: str, problem: PartnerError, asked_at: datetime | None, now: datetime, *, is_resumed: bool
 ) -> timedelta | None:
     """Return how long to wait until upkeep takes a creation up again; None when it failed and a person is told why.
 
@@ -255,6 +258,6 @@ def wait_for_next_try(
         # Its turn comes: upkeep takes it up shortly before, so that the next slot can be taken ahead of others.
         return max((problem.retry_after or LEASE) - BEFORE_ITS_TURN, BEFORE_ITS_TURN / 4)
     is_passing = isinstance(problem, (Unavailable, RateLimited, NeedsReconnect))
-    if is_resumed and is_passing and began_at and began_at > now - TRY_FOR:
+    if is_resumed and is_passing and asked_at and asked_at > now - TRY_FOR:
         return max(problem.retry_after or LEASE, LEASE)
     return None

@@ -114,7 +114,7 @@ def _row(
     seed: Audience, name: str, country: str, percent: int, user: User | None, now: datetime
 ) -> tuple[Lookalike, bool]:
     """Return a row that is CREATING and leased to us, and whether an earlier attempt may have left traces."""
-    asked = {"country": country, "percent": percent, "created_by": user, "lease_until": now + LEASE}
+    asked = {"country": country, "percent": percent, "created_by": user, "asked_at": now, "lease_until": now + LEASE}
     anew = {"failure": "", "external_id": "", "status": "", "size": None, "made_at": None, "seen_at": None}
     is_over = Q(state__in=(Lookalike.State.FAILED, Lookalike.State.GONE))
     try:
@@ -165,7 +165,8 @@ def _go_on(lookalike: Lookalike, now: datetime, *, look_first: bool, is_resumed:
 def _fail(lookalike: Lookalike, problem: PartnerError, now: datetime, *, is_resumed: bool) -> Lookalike:
     log.warning("lookalike not created", extra={"lookalike": lookalike.pk, "outcome": problem.code})
     slug = lookalike.seed.ad_account.connection.partner
-    wait = wait_for_next_try(slug, problem, lookalike.began_at, now, is_resumed=is_resumed)
+    asked_at = lookalike.asked_at or lookalike.began_at
+    wait = wait_for_next_try(slug, problem, asked_at, now, is_resumed=is_resumed)
     if wait is not None:
         _ours(lookalike).update(lease_until=now + wait)
     else:

@@ -94,6 +94,7 @@ def begin(audience: Audience, user_id: int | None, now: datetime) -> bool:
             status="",
             size=None,
             began_at=now,
+            asked_at=now,
             lease_until=now,
         )
     )

@@ -34,6 +34,7 @@ class Audience(models.Model):
     created_at = models.DateTimeField(null=True, blank=True)  # at the partner
     seen_at = models.DateTimeField()  # when status and size were read
     began_at = models.DateTimeField(null=True, blank=True)  # creation, by us
+    asked_at = models.DateTimeField(null=True, blank=True)  # the last time that somebody wanted it made
     lease_until = models.DateTimeField(null=True, blank=True)  # while CREATING: somebody is at it, or waits until then
 
     class Meta:

@@ -26,6 +26,7 @@ class Lookalike(models.Model):
     status = models.CharField(max_length=30, blank=True)  # the partner's
     size = models.BigIntegerField(null=True, blank=True)  # hidden by the partner while small
     began_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True, blank=True)  # the last time that somebody wanted it made
     made_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)  # when status and size were read; NULL: not yet
     lease_until = models.DateTimeField(null=True, blank=True)  # while CREATING: somebody is at it, or waits until then

@@ -230,6 +230,28 @@ def test_a_resumed_creation_outlasts_an_outage(sandbox, ad_account, now):
     assert (row.state, row.failure) == ("failed", "partner_unavailable")
 
 
+def test_a_wish_that_is_repeated_is_tried_for_as_long_as_the_first(sandbox, ad_account, now):
+    break_on_purpose(sandbox, "terms", {"ad_account_id": US})
+    row = audiences.create(ad_account, "Winter buyers", "", now)
+    sandbox.faults.clear()
+    break_on_purpose(sandbox, "outage", {})
+    again = now + timedelta(days=2)
+    assert creating.take_up(row, again)
+    assert audiences.resume_creations(again + timedelta(seconds=1)) == 0
+    row.refresh_from_db()
+    assert (row.state, row.lease_until) == ("creating", again + timedelta(seconds=1) + creating.LEASE)
+    audiences.resume_creations(again + timedelta(hours=14))
+    row.refresh_from_db()
+    assert (row.state, row.failure) == ("failed", "partner_unavailable")
+    # Pressed in the editor, and the process dies over it.
+    later = again + timedelta(days=2)
+    assert audiences.create(ad_account, "Winter buyers", "", later).pk == row.pk
+    Audience.objects.filter(pk=row.pk).update(state="creating", lease_until=later)
+    audiences.resume_creations(later + timedelta(hours=1))
+    row.refresh_from_db()
+    assert row.state == "creating"
+
+
 def test_a_refresh_recognises_a_creation_that_was_cut_off(sandbox, ad_account, now):
     pinterest = registry.partner("pinterest")
     draft = creating.AudienceDraft(name="Cut off")

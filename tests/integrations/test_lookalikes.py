@@ -10,7 +10,7 @@ from integrations.models import Attempt, Audience, AudienceSync, Lookalike, Sync
 from integrations.pinterest.sandbox.breaking import break_on_purpose
 from pinsync.workspaces.models import AuditEvent, Member, Role, User
 
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -139,6 +139,18 @@ def test_a_resumed_one_that_meets_an_outage_waits(sandbox, seed, now):
     assert (row.state, row.lease_until) == ("creating", now + MINUTE + LEASE)
     stale = Lookalike(pk=row.pk, lease_until=now)
     assert lookalikes.resume(stale, now + MINUTE) is False  # another process took it
+
+
+def test_one_that_is_asked_for_again_is_tried_for_as_long_as_the_first(sandbox, seed, alice, now):
+    break_on_purpose(sandbox, "outage", {})
+    row = lookalikes.create(seed, "Like", "US", 1, alice, now)
+    again = now + 2 * DAY
+    assert lookalikes.create(seed, "Like", "US", 1, alice, again).pk == row.pk
+    Lookalike.objects.filter(pk=row.pk).update(state="creating", failure="", lease_until=again)  # it died over it
+    row.refresh_from_db()
+    lookalikes.resume(row, again + MINUTE)
+    row.refresh_from_db()
+    assert (row.state, row.began_at) == ("creating", now)
 
 
 def test_the_page_offers_countries_and_shares_and_makes_one(editor, sandbox, seed):
