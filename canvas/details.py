@@ -45,7 +45,7 @@ def audience_of(step: Step) -> Audience | None:
     """Return the audience of a sync step, with its ad account and connection."""
     if step.sync is None or step.sync.audience_id is None:
         return None
-    return Audience.objects.select_related("ad_account__connection").get(pk=step.sync.audience_id)
+    return Audience.objects.select_related("ad_account__connection").filter(pk=step.sync.audience_id).first()
 
 
 def audience_page(step: Step, audience: Audience) -> AudiencePage:

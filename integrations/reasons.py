@@ -23,6 +23,7 @@ def _table(*rows: Reason) -> dict[str, Reason]:
 NO_USABLE_FIELD = "no_usable_field"
 SUPERSEDED = "superseded"
 PROFILE_DELETED = "profile_deleted"
+AUDIENCE_REMOVED = "audience_removed"
 
 NOT_SYNCED = _table(
     Reason(
@@ -42,6 +43,12 @@ NOT_SYNCED = _table(
         _("Profile Deleted"),
         _("The user was deleted before being sent."),
         _("Nothing to do."),
+    ),
+    Reason(
+        AUDIENCE_REMOVED,
+        _("Audience Removed"),
+        _("The audience was removed here before the user was sent."),
+        _("Choose another audience in the step: whoever enters from then on is sent there."),
     ),
 )
 

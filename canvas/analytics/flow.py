@@ -55,7 +55,7 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
     oldest = lanes.oldest(sync, window=streams.WINDOW) if figures.pending else None
     times = timetable.read(connection)
     failing = next((batch for batch in open_ if batch.reason), None)
-    goes_on = bool(figures.pending and may_call)
+    goes_on = bool(figures.pending and may_call and sync.audience_id)
     return Flow(
         partner=partner.name,
         audience=sync.audience,
@@ -91,7 +91,7 @@ def notes_of(steps: Iterable[Step], now: datetime) -> dict[int, Note]:
     waiting = [
         (step.pk, step.sync, connection)
         for step in steps
-        if step.sync is not None and _has_partner(step.sync) and read(step).pending
+        if step.sync is not None and step.sync.audience_id and _has_partner(step.sync) and read(step).pending
         if (connection := connection_of(step.sync)) is not None and connection.may_call
     ]
     times = {connection.pk: connection for _, _, connection in waiting}

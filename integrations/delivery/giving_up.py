@@ -12,7 +12,8 @@ from integrations.delivery.plans import by_index
 from integrations.delivery.rationing import quota_of
 from integrations.delivery.writing import writing
 from integrations.errors import RateLimited
-from integrations.models import AdAccount, Audience, Batch, Connection, Pace
+from integrations.models import AdAccount, Arrival, Audience, Batch, Connection, Pace
+from integrations.reasons import AUDIENCE_REMOVED
 
 log = logging.getLogger("pinsync.delivery")
 
@@ -34,10 +35,15 @@ def give_up(now: datetime) -> int:
         except Exception:  # the others' time is over, too, and delivery goes on behind this
             log.exception("giving up failed", extra={"batch": batch.pk})
     before = now - timedelta(seconds=settings.GIVE_UP_AFTER_SECONDS)
-    for (audience_id, operation), oldest in lanes.oldest_entries().items():
-        if oldest > before or _waits_for_quota(audience_id, operation):
+    waiting = lanes.oldest_entries()
+    known = set(Audience.objects.filter(pk__in={lane[0] for lane in waiting}).values_list("pk", flat=True))
+    for (audience_id, operation), oldest in waiting.items():
+        if audience_id in known and (oldest > before or _waits_for_quota(audience_id, operation)):
             continue
         try:
+            if audience_id not in known:
+                ended += _end_removed(audience_id, operation, now)
+                continue
             while _give_up_arrivals(audience_id, operation, before - _share(spent, audience_id), now):
                 ended += 1
         except Exception:  # as above
@@ -107,9 +113,27 @@ def _give_up_arrivals(audience_id: int, operation: str, before: datetime, now: d
     return True
 
 
+def _end_removed(audience_id: int, operation: str, now: datetime) -> int:
+    """End everybody who waits for an audience that has no row any more; return in how many groups.
+
+    There is nothing to send them to, and no lane to hold: the arrivals themselves are locked.
+    """
+    lane = Arrival.objects.filter(audience=audience_id, operation=operation).order_by("audience_id", "operation", "id")
+    groups = 0
+    while True:
+        with writing(), by_index(), tally(now):
+            ids = list(lane.select_for_update(skip_locked=True).values_list("pk", flat=True)[:AT_ONCE])
+            order.end_not_synced(ids, AUDIENCE_REMOVED, now)
+        if not ids:
+            return groups
+        groups += 1
+
+
 def why_waiting(audience_id: int, operation: str) -> str:
     """Return the code of what holds a lane up (reasons.py)."""
-    audience = Audience.objects.select_related("ad_account__connection").get(pk=audience_id)
+    audience = Audience.objects.select_related("ad_account__connection").filter(pk=audience_id).first()
+    if audience is None:  # its row was deleted a moment ago
+        return "audience_gone"
     account, link = audience.ad_account, audience.ad_account.connection
     if link.state != Connection.State.CONNECTED:
         return "invalid_token"

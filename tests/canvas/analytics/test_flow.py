@@ -61,6 +61,14 @@ def test_flow_promises_no_request_where_none_may_be_made(launched, step, connect
     assert (flow.is_stopped, flow.next_request, flow.drained) == (True, None, None)
 
 
+def test_nothing_is_promised_where_the_audience_was_removed(launched, step):
+    type(step.sync.audience).objects.filter(pk=step.sync.audience_id).delete()
+    step = steps_of(launched).get(pk=step.pk)
+    flow = flow_of(step, metrics(step), NOON + 30 * MINUTE)
+    assert (flow.audience, flow.next_request, flow.drained) == (None, None, None)
+    assert notes_of(steps_of(launched), NOON) == {}
+
+
 def test_flow_has_nothing_to_say_where_nobody_waits(running, step):
     flow = flow_of(step, metrics(step), NOON)
     assert (flow.waits, flow.next_request, flow.drained, flow.held_up_by) == (None, None, None, None)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from integrations.delivery import claiming, giving_up, pacing, retrying, settling
 from integrations.delivery.limits import limits_of
-from integrations.models import Attempt, Batch, Connection, Pace
+from integrations.models import Attempt, Audience, Batch, Connection, Pace
 from pinsync.profiles.models import Profile
 from tests.helpers import (
     EVERYTHING,
@@ -31,6 +31,21 @@ def test_a_batch_of_a_dead_sender_is_given_up_though_nothing_may_be_sent(workspa
     giving_up.give_up(later(hours=14))
     assert figures(sync) == {"entered": 3, "synced": 0, "not_synced": 0, "pending": 0, "errored": 3}
     assert reasons(sync) == {"invalid_token": 3}
+
+
+def test_whoever_waits_for_an_audience_that_was_removed_here_ends_and_holds_up_nobody(workspace, audience, ad_account):
+    removed, kept = sync_to(audience), sync_to(Audience.objects.create(ad_account=ad_account, seen_at=timezone.now(),
+        name="Other", external_id="9", target_id="9"))  # fmt: skip
+    let_in(removed, people(workspace, 3))
+    let_in(kept, people(workspace, 2, name="other"))
+    Audience.objects.filter(pk=audience.pk).delete()
+    assert giving_up.give_up(timezone.now()) == 1
+    assert figures(removed) == {"entered": 3, "synced": 0, "not_synced": 3, "pending": 0, "errored": 0}
+    assert reasons(removed) == {"audience_removed": 3}
+    assert retrying.would_take(retrying.errored_of_sync(removed), at_most=100) == 0
+    assert giving_up.why_waiting(audience.pk, "add") == "audience_gone"
+    assert giving_up.give_up(later(hours=14)) == 1
+    assert figures(kept)["errored"] == 2
 
 
 def test_a_batch_that_is_being_sent_is_not_given_up(workspace, audience, sandbox):
