@@ -1,7 +1,7 @@
 """The sandbox as one object: a WSGI application with a memory, usable with a socket or without one."""
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from .clock import Clock
 from .errors import Refusal, not_found
 from .faults import Faults
 from .gate import View, answer_api
-from .journal import Journal, JournalDamaged
+from .journal import Journal, JournalDamaged, Line, Room
 from .limits import Limits, Windows
 from .people import AdAccount, PinterestUser
 from .request import Arrival, SandboxRequest
@@ -72,23 +72,41 @@ class Sandbox:
 
         Raises JournalInUse or JournalDamaged.
         """
+
+        def shorter(lines: Iterator[Line]) -> Iterator[Line]:
+            twin = cls(World(None, Clock()), limits, **options)
+            twin.replay(lines, path)
+            return twin.dump()
+
         journal = Journal(path)
         sandbox = cls(World(journal, Clock()), limits, **options)
-        rooms = {room.name: room for room in (sandbox.world, sandbox.tokens, sandbox.faults, sandbox.windows)}
-        is_new = True
-        for number, line in enumerate(journal.lines(), start=1):
+        if sandbox.replay(journal.lines(), path):
+            journal.rewrite(sandbox.dump())
+        else:
+            journal.rewrite(())  # the first line may have been torn
+            sandbox.world.begin(at=sandbox.clock.now())
+        journal.shorter = shorter
+        return sandbox
+
+    @property
+    def _rooms(self) -> tuple[Room, ...]:
+        return self.world, self.tokens, self.faults, self.windows
+
+    def replay(self, lines: Iterable[Line], path: Path) -> int:
+        """Do again what the lines of a journal say; return how many there were. Raises JournalDamaged."""
+        rooms = {room.name: room for room in self._rooms}
+        number = 0
+        for number, line in enumerate(lines, start=1):
             try:
                 rooms[line["room"]].replay(line)
             except (KeyError, AttributeError, TypeError):
                 raise JournalDamaged(f"Line {number} of {path} is of another version of the sandbox.") from None
-            is_new = False
-        sandbox.windows.tidy(sandbox.clock.monotonic(), sandbox.clock.now())
-        if is_new:
-            journal.rewrite(())  # the first line may have been torn
-            sandbox.world.begin(at=sandbox.clock.now())
-        else:
-            journal.rewrite(line for room in rooms.values() for line in room.dump())
-        return sandbox
+        self.windows.tidy(self.clock.monotonic(), self.clock.now())
+        return number
+
+    def dump(self) -> Iterator[Line]:
+        """Return lines from which all of it can be made again."""
+        return (line for room in self._rooms for line in room.dump())
 
     def reset(self) -> None:
         """Make everything as at the first start: world, tokens, faults, limits, log and clock."""
