@@ -85,12 +85,18 @@ def _entries(chance: Random, seconds: float, audiences: int, rate: float) -> Ite
         yield entry
 
 
-def _breakages(chance: Random, seconds: float, database: str) -> Iterator[Breakage]:
+def kinds(database: str) -> dict[str, int]:
+    """Return what may break beside such a database, and how often compared to each other."""
     weights = KILLS | FAULTS | PEOPLE
     if database != "sqlite":
         weights = weights | DATABASE
     if database == "own cluster":
         weights = weights | SERVER
+    return weights
+
+
+def _breakages(chance: Random, seconds: float, database: str) -> Iterator[Breakage]:
+    weights = kinds(database)
     at = CALM
     while (at := at + chance.expovariate(1 / BREAK_EVERY)) < seconds:
         (what,) = chance.choices(list(weights), list(weights.values()))

@@ -15,7 +15,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from integrations.benchmarks import pace
-from integrations.benchmarks.chaos import checking, plan, scene, ticking
+from integrations.benchmarks.chaos import checking, judging, plan, scene, ticking
 from integrations.benchmarks.chaos.breaking import Breaker
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.plan import Breakage, Entry, Plan
@@ -94,6 +94,11 @@ class Run:
                 failures.add("nobody looked at the invariant until the end")
             for sentence in self._long_gaps():
                 failures.add("the tick did not go on", sentence)
+            for sentence in judging.too_fast(self._pace()):
+                failures.add("more requests than the partner allows", sentence)
+            if judging.is_long_enough(self.asking.seconds):
+                for kind in self._never_hit():
+                    failures.add("a kind of breakage was never hit", kind)
             if not self.settled:
                 failures.add("not settled in time", f"{self.asking.settle_seconds:.0f} s")
             return self._result(failures.sentences(), time.monotonic() - started)
@@ -251,6 +256,7 @@ class Run:
             "attempts": outcomes,
             "broken": dict(self.breaker.done),
             "could_not_be_broken": dict(self.breaker.missed),
+            "never_broken": self._never_hit(),
             "left_behind_by_workers": self.left_behind,
             "reconnected": self.breaker.reconnected,
             "samples": {"looks": self.watch.samples, "counts": self.watch.counts, "blind": self.watch.blind},
@@ -263,8 +269,14 @@ class Run:
                 }
                 for gap in gaps
             ],
-            "pace": pace.kept(self.scene.sandbox.seen, self.began_at),
+            "pace": self._pace(),
         }
+
+    def _pace(self) -> dict[str, dict[str, Any]]:
+        return pace.kept(self.scene.sandbox.seen, self.began_at)
+
+    def _never_hit(self) -> list[str]:
+        return judging.never_hit(plan.kinds(self.database), self.breaker.done)
 
     def _long_gaps(self) -> list[str]:
         """Return a sentence for every gap between ticks that was longer than it may be."""

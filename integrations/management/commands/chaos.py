@@ -15,6 +15,7 @@ class Command(BaseCommand):
     help = (
         "Lets users enter while workers, web, sandbox and database are killed and the partner fails, mends everything, "
         "and compares every user, figure and audience with a model, and every gap between ticks with what is promised. "
+        "The sandbox says whether the pace was kept; from 10 minutes on every kind of breakage has to have been hit. "
         "Works on throw-away data only. Exit status 1 when anything differs or a process is left."
     )
 

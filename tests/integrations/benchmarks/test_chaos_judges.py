@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from integrations.benchmarks.chaos import checking, ticking
+from integrations.benchmarks import pace
+from integrations.benchmarks.chaos import checking, judging, plan, ticking
 from integrations.benchmarks.chaos.checking import Failures, check_audience
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.ticking import DATABASE, Change, Gap
@@ -109,3 +110,29 @@ def test_a_set_has_to_be_the_models_exactly(monkeypatch, there, holds, lacks):
     monkeypatch.setattr(checking, "_story", lambda *about: "")
     kinds = {"audience 5 holds somebody": holds, "audience 5 lacks somebody": lacks}
     assert judged(there) == {kind: number for kind, number in kinds.items() if number}
+
+
+def seen(times, user="ann", **values):
+    """Return what the sandbox's log says of write requests at these moments."""
+    base = {"category": "ads_write", "pinterest_user": user, "status": 200, "fault": None}
+    return [base | {"time": moment} | values for moment in times]
+
+
+def test_a_pace_that_was_not_kept_fails_the_run_and_a_storm_does_not():
+    calm = seen([n * 0.15018 for n in range(500)]) + seen([80.0], status=429, fault="rate_limit")
+    assert list(judging.too_fast(pace.kept(calm, 0.0))) == []
+    crowded = calm + seen([n * 0.1 for n in range(12)], user="bob")
+    assert list(judging.too_fast(pace.kept(crowded, 0.0))) == [
+        "partner user bob: 5 requests too many in a second (at 0.7, 0.8, 0.9, 1.0, 1.1 s)"
+    ]
+    refused = calm + seen([200.0], user="eve", status=429)
+    assert list(judging.too_fast(pace.kept(refused, 0.0))) == ["partner user eve: 1 requests refused as too many"]
+
+
+def test_what_was_never_hit_is_named_and_fails_a_long_run():
+    kinds = plan.kinds("own cluster")
+    done = dict.fromkeys(kinds, 1)
+    assert judging.never_hit(kinds, done) == []
+    assert judging.never_hit(kinds, done | {"web": 0, "token": 0}) == ["token", "web"]
+    assert set(kinds) - set(plan.kinds("sqlite")) == {*plan.DATABASE, *plan.SERVER}
+    assert (judging.is_long_enough(599), judging.is_long_enough(600)) == (False, True)

@@ -25,6 +25,7 @@ def test_nobody_is_lost_in_forty_seconds_of_chaos(tmp_path):
     assert found["users_entered"] > 3_000
     assert found["users_sent"] + sum(found["users_not_sent"].values()) == found["users_entered"]
     assert sum(found["broken"].values()) >= 10
+    assert set(found["never_broken"]).isdisjoint(found["broken"])
     assert found["samples"]["looks"] > 50
 
 
