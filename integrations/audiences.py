@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from integrations import lookalikes, registry, sizes
 from integrations.contract import AudienceInfo
-from integrations.creating import NEW_FOR, CannotCreate, create, resume_creations
+from integrations.creating import NEW_FOR, CannotCreate, create
 from integrations.delivery import claiming, recreating
 from integrations.delivery.reading import reads_of
 from integrations.errors import AudienceGone
@@ -22,7 +22,7 @@ from integrations.problems import Problem
 from integrations.tokens import with_token
 from pinsync.ids import row_id
 
-__all__ = ["CannotCreate", "create", "resume_creations"]  # these live in creating.py
+__all__ = ["CannotCreate", "create"]  # these live in creating.py
 
 PAGE = 50
 ROWS_PER_INSERT = 500

@@ -149,7 +149,6 @@ class Link:
 # Faults that every playground knows, so that a story can be told at any of them.
 OUTAGE = "outage"  # every call fails; `seconds` until it ends by itself
 DELETE_AUDIENCE = "delete_audience"  # `audience_id`
-TIME_JUMP = "clock"  # `hours`
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,6 @@ def resume(audience: Audience, now: datetime) -> bool:
     return _go_on(taken, now, look_first=True, is_resumed=True).state == Audience.State.READY
 
 
-def resume_creations(now: datetime) -> int:
-    """Take up every creation that was cut off; return how many are READY now."""
-    return sum(resume(audience, now) for audience in cut_off(now))
-
-
 def take_up(audience: Audience, now: datetime, *, failed_only: bool = False) -> bool:
     """Have the next upkeep go on with a creation that failed or hangs; return whether there is anything to go on with.
 

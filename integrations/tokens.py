@@ -144,21 +144,6 @@ def due(now: datetime) -> list[Connection]:
     return found
 
 
-def refresh_due(now: datetime) -> int:
-    """Refresh every token that is due; return how many were. One that fails keeps no other waiting."""
-    done = 0
-    for connection in due(now):
-        try:
-            refresh(connection, now)
-            done += 1
-        except PartnerError as problem:
-            log.warning(
-                "token not refreshed",
-                extra={"connection": connection.pk, "outcome": problem.code, "http_status": problem.http_status},
-            )
-    return done
-
-
 def mark_broken(connection: Connection, code: str, now: datetime) -> bool:
     """Stop all calls until a person reconnects; return whether it was still up to this caller.
 

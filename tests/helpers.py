@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import registry
-from integrations.delivery import claiming, correcting, giving_up, sending
+from integrations import creating, registry, tokens
+from integrations.delivery import claiming, correcting, giving_up, retrying, sending
 from integrations.delivery.entering import enter
 from integrations.delivery.lanes import due_lanes
 from integrations.delivery.limits import limits_of
+from integrations.errors import PartnerError
 from integrations.models import Audience, AudienceSync, SyncTotals
 from pinsync.profiles import matching
 from pinsync.profiles.matching import MatchField
@@ -95,6 +97,26 @@ def deliver(now: datetime | None = None, *, rounds: int = 200, before_each: Call
         if not progress:
             return sent
     raise AssertionError("There is always something due.")
+
+
+def retry(sync: AudienceSync, *, reason: str = "", now: datetime) -> int:
+    """Retry all errored users of a sync (with a reason); return how many are pending again."""
+    return retrying.retry_all(retrying.errored_of_sync(sync, reason), now=now)
+
+
+def resume_creations(now: datetime) -> int:
+    """Take up every creation that was cut off, as upkeep does; return how many audiences are READY now."""
+    return sum(creating.resume(audience, now) for audience in creating.cut_off(now))
+
+
+def refresh_due(now: datetime) -> int:
+    """Refresh every token that is due, as upkeep does; return how many were."""
+    done = 0
+    for connection in tokens.due(now):
+        with suppress(PartnerError):
+            tokens.refresh(connection, now)
+            done += 1
+    return done
 
 
 def later(**delta) -> datetime:

@@ -28,7 +28,6 @@ from integrations.benchmarks.cluster import OwnCluster, programs
 from integrations.benchmarks.processes import MANAGE, describe, free_port, kill, marked
 
 MARK = "PINSYNC_BENCHMARK_GROUND"
-CLUSTER = "PINSYNC_BENCHMARK_CLUSTER"  # the process id of the PostgreSQL that may be killed
 # Whatever the installation is set to, a run starts from the defaults.
 DROPPED = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "PORT", "BIND", "SANDBOX_PORT", "WEB_CONCURRENCY")
 DROPPED_PREFIXES = ("PINSYNC_", "PINTEREST_", "EMAIL_", "SECURE_")

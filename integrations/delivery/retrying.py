@@ -103,11 +103,6 @@ def would_take(chosen: Errored, *, at_most: int) -> int:
     return users if users > at_most or users == 0 else chosen.wanted()
 
 
-def retry_sync(sync: AudienceSync, *, reason: str = "", now: datetime) -> int:
-    """Retry all errored users of a sync (with a reason); return how many are pending again."""
-    return retry_all(errored_of_sync(sync, reason), now=now)
-
-
 def retry_all(chosen: Errored, *, now: datetime) -> int:
     """Retry errored users batch by batch; return how many are pending again. Safe to repeat."""
     last = newest_batch()  # whoever is refused once more meanwhile is not asked about again

@@ -33,7 +33,6 @@ ACTALIKE_PERCENTS = range(1, 11)
 
 # Source: Pinterest, set up authentication and authorization (continuous refresh tokens); read 2026-11
 ACCESS_TOKEN_LIFETIME = timedelta(days=30)
-REFRESH_TOKEN_LIFETIME = timedelta(days=60)
 REFRESH_BEFORE = ACCESS_TOKEN_LIFETIME / 3
 
 SCOPES = frozenset({"user_accounts:read", "ads:read", "ads:write"})

@@ -8,7 +8,7 @@ from integrations.delivery import retrying
 from integrations.delivery.waiting import LONGEST
 from integrations.models import Batch
 from tests.guide.conftest import canvas_of, launch, metrics, profile, wait
-from tests.helpers import deliver, records_at
+from tests.helpers import deliver, records_at, retry
 
 
 def test_users_without_a_usable_email_are_not_synced(pinterest, connected, shop, alice):
@@ -95,7 +95,7 @@ def test_after_thirteen_hours_a_user_errors_with_the_last_reason_and_can_be_retr
 
     pinterest.mends()
     assert retrying.errored_of_sync(sync, "partner_unavailable").wanted() == 1
-    assert retrying.retry_sync(sync, reason="partner_unavailable", now=timezone.now()) == 1
+    assert retry(sync, reason="partner_unavailable", now=timezone.now()) == 1
     deliver()
     assert metrics(canvas)["synced"] == 1
     assert pinterest.audiences() == {"Winter buyers": 1}
@@ -110,7 +110,7 @@ def test_a_retry_never_overturns_a_later_intent(pinterest, connected, shop, alic
     pinterest.mends()
     launch(canvas_of(shop, alice, ("remove", "Winter buyers", "email")), alice)
     deliver()
-    assert retrying.retry_sync(canvas.steps.get().sync, now=timezone.now()) == 0
+    assert retry(canvas.steps.get().sync, now=timezone.now()) == 0
     assert metrics(canvas)["errored"] == 1
     assert pinterest.audiences() == {"Winter buyers": 0}
 

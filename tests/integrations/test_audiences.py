@@ -14,6 +14,7 @@ from integrations.models import AdAccount, Audience, Connection
 from integrations.pinterest.sandbox.breaking import break_on_purpose
 from integrations.pinterest.sandbox.people import BIG_AD_ACCOUNT_ID
 from integrations.tokens import mark_broken
+from tests.helpers import resume_creations
 from tests.integrations.conftest import connect
 
 US = "549755813101"
@@ -209,8 +210,8 @@ def test_a_process_killed_at_any_step_is_resumed_not_repeated(sandbox, ad_accoun
         saved, draft = draft, pinterest.create_audience(ad_account.connection.access_token, US, draft)
     saved = draft if is_saved else saved
     Audience.objects.filter(pk=row.pk).update(target_id=saved.target_id, external_id=saved.id or None)
-    assert audiences.resume_creations(now + creating.LEASE) == 0  # its lease is not over
-    assert audiences.resume_creations(now + creating.LEASE + timedelta(seconds=1)) == 1
+    assert resume_creations(now + creating.LEASE) == 0  # its lease is not over
+    assert resume_creations(now + creating.LEASE + timedelta(seconds=1)) == 1
     row.refresh_from_db()
     assert row.state == "ready"
     assert sandbox.world.audiences[row.external_id].customer_list_id == row.target_id
@@ -222,10 +223,10 @@ def test_a_process_killed_at_any_step_is_resumed_not_repeated(sandbox, ad_accoun
 def test_a_resumed_creation_outlasts_an_outage(sandbox, ad_account, now):
     row = Audience.objects.create(ad_account=ad_account, name="Cut off", state="creating", began_at=now, seen_at=now)
     break_on_purpose(sandbox, "outage", {})
-    assert audiences.resume_creations(now) == 0
+    assert resume_creations(now) == 0
     row.refresh_from_db()
     assert (row.state, row.lease_until) == ("creating", now + creating.LEASE)
-    assert audiences.resume_creations(now + timedelta(hours=14)) == 0
+    assert resume_creations(now + timedelta(hours=14)) == 0
     row.refresh_from_db()
     assert (row.state, row.failure) == ("failed", "partner_unavailable")
 
@@ -237,17 +238,17 @@ def test_a_wish_that_is_repeated_is_tried_for_as_long_as_the_first(sandbox, ad_a
     break_on_purpose(sandbox, "outage", {})
     again = now + timedelta(days=2)
     assert creating.take_up(row, again)
-    assert audiences.resume_creations(again + timedelta(seconds=1)) == 0
+    assert resume_creations(again + timedelta(seconds=1)) == 0
     row.refresh_from_db()
     assert (row.state, row.lease_until) == ("creating", again + timedelta(seconds=1) + creating.LEASE)
-    audiences.resume_creations(again + timedelta(hours=14))
+    resume_creations(again + timedelta(hours=14))
     row.refresh_from_db()
     assert (row.state, row.failure) == ("failed", "partner_unavailable")
     # Pressed in the editor, and the process dies over it.
     later = again + timedelta(days=2)
     assert audiences.create(ad_account, "Winter buyers", "", later).pk == row.pk
     Audience.objects.filter(pk=row.pk).update(state="creating", lease_until=later)
-    audiences.resume_creations(later + timedelta(hours=1))
+    resume_creations(later + timedelta(hours=1))
     row.refresh_from_db()
     assert row.state == "creating"
 

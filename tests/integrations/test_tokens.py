@@ -13,6 +13,7 @@ from integrations.errors import NeedsReconnect, Unavailable
 from integrations.models import Connection
 from integrations.pinterest.sandbox.breaking import break_on_purpose
 from pinsync.workspaces.models import AuditEvent, Member
+from tests.helpers import refresh_due
 from tests.integrations.conftest import allow
 
 LATE = timedelta(days=21)
@@ -31,8 +32,8 @@ def refreshes(wire) -> int:
 
 
 def test_a_token_is_refreshed_with_a_third_of_its_life_left(connection, wire, now):
-    assert tokens.refresh_due(now + timedelta(days=19)) == 0
-    assert tokens.refresh_due(now + timedelta(days=20)) == 1
+    assert refresh_due(now + timedelta(days=19)) == 0
+    assert refresh_due(now + timedelta(days=20)) == 1
     found = fresh(connection)
     assert found.access_token != connection.access_token
     assert found.refresh_token != connection.refresh_token
@@ -45,25 +46,25 @@ def test_a_token_is_refreshed_with_a_third_of_its_life_left(connection, wire, no
 def test_time_alone_never_ends_a_connection(connection, sandbox, now):
     for days in range(20, 400, 20):
         sandbox.world.jump(hours=20 * 24)
-        assert tokens.refresh_due(now + timedelta(days=days)) == 1
+        assert refresh_due(now + timedelta(days=days)) == 1
     assert me(connection, now + timedelta(days=380)) == "maple_and_moss"
 
 
 def test_an_outage_at_refresh_breaks_nothing_and_is_tried_again(connection, sandbox, now):
     break_on_purpose(sandbox, "outage", {})
-    assert tokens.refresh_due(now + LATE) == 0
+    assert refresh_due(now + LATE) == 0
     assert fresh(connection).state == "connected"
     sandbox.faults.clear()
-    assert tokens.refresh_due(now + LATE + timedelta(seconds=29)) == 0  # not at once
-    assert tokens.refresh_due(now + LATE + timedelta(seconds=31)) == 1
+    assert refresh_due(now + LATE + timedelta(seconds=29)) == 0  # not at once
+    assert refresh_due(now + LATE + timedelta(seconds=31)) == 1
     assert me(connection, now) == "maple_and_moss"
 
 
 @pytest.mark.parametrize("fault", ["drop_answer", "garbage"])
 def test_a_lost_answer_to_a_refresh_costs_nothing(connection, sandbox, now, fault):
     break_on_purpose(sandbox, fault, {"path": "/oauth/token"})
-    assert tokens.refresh_due(now + LATE) == 0
-    assert tokens.refresh_due(now + LATE + timedelta(minutes=1)) == 1
+    assert refresh_due(now + LATE) == 0
+    assert refresh_due(now + LATE + timedelta(minutes=1)) == 1
     assert me(connection, now) == "maple_and_moss"
 
 
@@ -73,10 +74,10 @@ def test_a_process_killed_between_answer_and_save_costs_nothing(connection, now)
     Connection.objects.filter(pk=connection.pk).update(
         refresh_lease="0" * 32, refresh_lease_until=now + LATE + tokens.LEASE
     )
-    assert tokens.refresh_due(now + LATE + timedelta(seconds=30)) == 0
+    assert refresh_due(now + LATE + timedelta(seconds=30)) == 0
     with pytest.raises(Unavailable):
         tokens.refresh(fresh(connection), now + LATE + timedelta(seconds=30))
-    assert tokens.refresh_due(now + LATE + tokens.LEASE + timedelta(seconds=1)) == 1
+    assert refresh_due(now + LATE + tokens.LEASE + timedelta(seconds=1)) == 1
     assert me(connection, now) == "maple_and_moss"
 
 
@@ -129,7 +130,7 @@ def test_a_revoked_grant_breaks_the_connection_at_the_first_401(connection, sand
     before = len(wire.calls)
     with pytest.raises(NeedsReconnect):
         me(connection, now)
-    assert tokens.refresh_due(now + timedelta(days=50)) == 0
+    assert refresh_due(now + timedelta(days=50)) == 0
     assert len(wire.calls) == before  # no call is made with a dead token
 
 
@@ -146,7 +147,7 @@ def test_a_paused_connection_is_not_used_but_kept_alive(connection, wire, now):
     Connection.objects.update(paused_at=now)
     with pytest.raises(Unavailable):
         me(connection, now)
-    assert tokens.refresh_due(now + LATE) == 1
+    assert refresh_due(now + LATE) == 1
 
 
 def test_a_late_verdict_on_an_old_token_changes_nothing(connection, now):

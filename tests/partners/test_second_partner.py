@@ -9,10 +9,10 @@ from django.conf import settings as project
 from django.core.management import call_command
 from django.utils import timezone
 
-from integrations import audiences, registry, tokens
+from integrations import audiences, registry
 from integrations.models import Connection
 from pinsync.workspaces.models import Member, Role, User, Workspace
-from tests.helpers import deliver, figures, let_in, people, sync_to
+from tests.helpers import deliver, figures, let_in, people, refresh_due, sync_to
 
 TEMPLATES = Path(__file__).parent / "tiny" / "templates"
 PAGE = "/w/shop/partners/tiny/"
@@ -61,7 +61,7 @@ def test_its_page_stands_beside_pinterests(web):
 def test_it_connects_refreshes_and_disconnects(web, connection, tiny):
     assert connection.partner_user_name == "Tim"
     assert "You successfully connected 1 Tiny Ads ad account." in web.get(PAGE).content.decode()
-    assert tokens.refresh_due(timezone.now() + timedelta(minutes=56)) == 1
+    assert refresh_due(timezone.now() + timedelta(minutes=56)) == 1
     web.post(f"{PAGE}disconnect/")
     assert Connection.objects.get().state == "disconnected"
     assert Connection.objects.get().access_token == ""

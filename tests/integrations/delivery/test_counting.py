@@ -10,7 +10,7 @@ from integrations.delivery import claiming, giving_up, recreating, retrying
 from integrations.delivery.limits import limits_of
 from integrations.models import Audience, Batch, Recreation
 from pinsync.profiles.models import Profile
-from tests.helpers import deliver, figures, later, let_in, people, sync_to
+from tests.helpers import deliver, figures, later, let_in, people, resume_creations, sync_to
 
 
 def locked(work: Callable[[], object]) -> list[int]:
@@ -73,7 +73,7 @@ def test_of_those_who_are_sent_again_in_several_requests(workspace, audience, sa
     deliver()
     Audience.objects.update(state="gone", failure="audience_gone")
     assert creating.recreate(Audience.objects.get(), None, timezone.now())
-    assert creating.resume_creations(timezone.now()) == 1
+    assert resume_creations(timezone.now()) == 1
     recreation = Recreation.objects.get()
     assert locked(lambda: recreating.send_again(recreation.pk, timezone.now())) == [first.pk, second.pk]
     assert figures(first)["pending"] == figures(second)["pending"] == 2

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from integrations.delivery import retrying
 from integrations.models import AdAccount, Attempt, Batch, Connection
 from integrations.pinterest.sandbox.people import AD_ACCOUNTS, MAPLE, NORTHWIND
 from pinsync.workspaces.models import Workspace
@@ -25,6 +24,7 @@ from tests.helpers import (
     reasons,
     records_at,
     records_of,
+    retry,
     sync_to,
 )
 from tests.integrations.delivery.conftest import connect
@@ -94,6 +94,6 @@ def test_what_fails_for_the_whole_time_ends_errored_with_its_reason(workers, san
     assert len(theirs) <= 1
 
     mend(sandbox)
-    assert retrying.retry_sync(down, now=timezone.now()) == USERS
+    assert retry(down, now=timezone.now()) == USERS
     until(lambda: figures(down)["synced"] == USERS, 20)
     assert records_at(sandbox.world, down.audience) == records_of(down_users)

@@ -25,6 +25,7 @@ from tests.helpers import (
     people,
     records_at,
     records_of,
+    retry,
     sync_to,
 )
 
@@ -206,7 +207,7 @@ def test_an_address_that_changes_after_a_lost_answer_leaves_though_the_user_was_
     deliver()
     assert figures(add)["errored"] == 1
     assert records_at(sandbox.world, audience) == set()
-    retrying.retry_sync(add, now=timezone.now())
+    retry(add, now=timezone.now())
     deliver()
     assert records_at(sandbox.world, audience) == {email_record(NEW)}
 
@@ -258,7 +259,7 @@ def test_corrections_are_given_up_and_made_again_with_the_users(workspace, audie
     deliver(later(hours=15))
     mend(sandbox)
     assert records_at(sandbox.world, audience) == {email_record("ann0@example.com")}
-    assert retrying.retry_sync(add, reason="partner_unavailable", now=timezone.now()) == 1
+    assert retry(add, reason="partner_unavailable", now=timezone.now()) == 1
     deliver()
     assert records_at(sandbox.world, audience) == records_of(Profile.objects.filter(workspace=workspace))
     assert nothing_waits()

@@ -3,10 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from integrations.delivery import claiming, giving_up, retrying, sending
+from integrations.delivery import claiming, giving_up, sending
 from integrations.delivery.limits import limits_of
 from integrations.models import Batch, Connection, Delivery
-from tests.helpers import break_it, deliver, figures, later, let_in, mend, people, reasons, records_at, sync_to
+from tests.helpers import break_it, deliver, figures, later, let_in, mend, people, reasons, records_at, retry, sync_to
 
 BOTH = pytest.mark.parametrize(("first", "last"), [("add", "remove"), ("remove", "add")])
 
@@ -131,7 +131,7 @@ def test_errored(audience, sandbox, walker, company, first, last, how):
         Connection.objects.update(state=Connection.State.CONNECTED)
     assert state_of(walker, one) == Batch.State.ERRORED
     let_in(other, walker)
-    retried = retrying.retry_sync(one, now=timezone.now())
+    retried = retry(one, now=timezone.now())
     assert retried == (0 if how == "refused" else 3)  # not the walker, whom the opposite was asked for since
     finish()
     assert (figures(one)["errored"], figures(other)["synced"]) == (1, 1)
@@ -145,7 +145,7 @@ def test_errored_and_retried_before_the_opposite_comes(audience, sandbox, walker
     Connection.objects.update(state=Connection.State.BROKEN)
     giving_up.give_up(later(hours=14))
     Connection.objects.update(state=Connection.State.CONNECTED)
-    assert retrying.retry_sync(one, now=timezone.now()) == 4
+    assert retry(one, now=timezone.now()) == 4
     let_in(other, walker)
     assert claim(audience, last) is None
     finish()

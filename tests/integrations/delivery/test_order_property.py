@@ -30,7 +30,7 @@ from pinsync.profiles.models import Profile
 from pinsync.profiles.rows import make_row
 from pinsync.profiles.upserting import write
 from pinsync.workspaces.models import Workspace
-from tests.helpers import EMAIL, audience_named, break_it, deliver, figures, let_in, mend, records_at, sync_to
+from tests.helpers import EMAIL, audience_named, break_it, deliver, figures, let_in, mend, records_at, retry, sync_to
 from tests.integrations.delivery.conftest import connect
 
 EXAMPLES = int(os.environ.get("PINSYNC_EXAMPLES", "0"))
@@ -139,7 +139,7 @@ class Walk(RuleBasedStateMachine):
     def retry(self, place, operation):
         sync = self.syncs[place, operation]
         said = retrying.errored_of_sync(sync).wanted()
-        assert retrying.retry_sync(sync, now=self.now) == said
+        assert retry(sync, now=self.now) == said
 
     @rule(place=audiences, operation=operations)
     def claim_and_fall_asleep(self, place, operation):
@@ -187,7 +187,7 @@ class Walk(RuleBasedStateMachine):
             self.ahead += timedelta(minutes=12)
             self.deliver()
             self.everybody_is_in_one_state()
-            retried = sum(retrying.retry_sync(sync, now=self.now) for sync in self.syncs.values())
+            retried = sum(retry(sync, now=self.now) for sync in self.syncs.values())
             if not retried and not correcting.waiting() and not sum(figures(s)["pending"] for s in self.syncs.values()):
                 return
         raise AssertionError("Something waits for ever.")

@@ -7,7 +7,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations.delivery import asked, claiming, giving_up, moving, retrying, sending
+from integrations.delivery import asked, claiming, giving_up, moving, sending
 from integrations.delivery.limits import limits_of
 from integrations.delivery.plans import by_index
 from integrations.models import Batch, Connection
@@ -25,6 +25,7 @@ from tests.helpers import (
     people,
     reasons,
     records_at,
+    retry,
     sync_to,
 )
 
@@ -161,7 +162,7 @@ def test_a_retry_does_not_undo_the_later_intent_of_a_twin(audience, sandbox, ann
     give_up_and_come_back()
     let_in(other, twin)
     deliver()
-    retrying.retry_sync(one, now=timezone.now())
+    retry(one, now=timezone.now())
     deliver()
     assert reasons(one) == {"superseded": 1}
     assert figures(other)["synced"] == 1
@@ -175,7 +176,7 @@ def test_a_retry_sends_what_the_twin_does_not_share(workspace, audience, sandbox
     give_up_and_come_back()
     let_in(remove, twin)
     deliver()
-    retrying.retry_sync(add, now=timezone.now())
+    retry(add, now=timezone.now())
     deliver()
     assert (figures(add)["synced"], figures(remove)["synced"]) == (1, 1)
     assert records_at(sandbox.world, audience) == {ann[0].idfa_record}
@@ -192,7 +193,7 @@ def test_twins_that_were_given_up_together_are_retried_to_the_last_intent(
     for _ in range(2):  # whoever waits for a twin is given up behind it
         give_up_and_come_back()
     for sync in (one, other) if earlier_first else (other, one):
-        assert retrying.retry_sync(sync, now=timezone.now()) == 1
+        assert retry(sync, now=timezone.now()) == 1
     deliver()
     assert figures(one)["pending"] == figures(other)["pending"] == 0
     assert figures(other)["synced"] == 1
@@ -209,7 +210,7 @@ def test_a_retry_waits_for_the_earlier_request_that_is_in_flight(audience, sandb
     let_in(other, twin if shared else ann, now=now - timedelta(hours=14))
     giving_up.give_up(now)
     assert figures(other)["errored"] == 1
-    assert retrying.retry_sync(other, now=now) == 1
+    assert retry(other, now=now) == 1
     assert claim(audience, last, now) is None
     assert sending.send(in_flight.batch, in_flight.records)
     deliver(later(seconds=6))
@@ -230,7 +231,7 @@ def test_what_waits_is_not_sent_behind_a_later_intent_that_was_given_up(
     let_in(other, twin if shared else ann, now=now - timedelta(hours=14))
     giving_up.give_up(now)
     mend(sandbox)
-    retrying.retry_sync(other, now=now)
+    retry(other, now=now)
     deliver(later(minutes=1))
     assert reasons(one) == {"superseded": 1}
     assert records_at(sandbox.world, audience) == left(last)

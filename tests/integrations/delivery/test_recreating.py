@@ -23,6 +23,7 @@ from tests.helpers import (
     reasons,
     records_at,
     records_of,
+    resume_creations,
     sync_to,
 )
 from tests.integrations.delivery.conftest import connect
@@ -214,7 +215,7 @@ def test_small_batches_come_back_as_full_ones(audience, workspace, sandbox, sett
 def test_deleted_once_more_before_everybody_was_back(gone, workspace, audience, sandbox, settings):
     settings.USERS_PER_REQUEST = 2
     assert creating.recreate(audience, None, timezone.now())
-    audiences.resume_creations(timezone.now())
+    resume_creations(timezone.now())
     next(recreating.portions(timezone.now()))()
     assert figures(gone)["pending"] == 4
     deliver()
@@ -270,7 +271,7 @@ def test_a_new_audience_of_that_name_does_not_take_its_users(gone, audience, ad_
 def test_reading_the_audiences_finishes_what_was_cut_off(gone, audience, ad_account, sandbox, workspace):
     assert creating.recreate(audience, None, timezone.now())
     break_it(sandbox, "drop_answer", path="/audiences", count=1)
-    audiences.resume_creations(timezone.now())
+    resume_creations(timezone.now())
     mend(sandbox)
     audiences.refresh(ad_account, timezone.now())
     audience.refresh_from_db()

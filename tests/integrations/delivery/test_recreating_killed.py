@@ -17,7 +17,19 @@ from integrations.delivery.limits import limits_of
 from integrations.models import Audience, Batch, Recreation
 from pinsync.profiles.models import Profile
 from pinsync.workspaces.models import AuditEvent
-from tests.helpers import break_it, deliver, figures, later, let_in, mend, people, records_at, records_of, sync_to
+from tests.helpers import (
+    break_it,
+    deliver,
+    figures,
+    later,
+    let_in,
+    mend,
+    people,
+    records_at,
+    records_of,
+    resume_creations,
+    sync_to,
+)
 from tests.workers import ROOT, database_url, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -85,8 +97,8 @@ def test_a_process_killed_in_the_middle_of_a_creation(gone, audience, sandbox, s
     assert process.wait(5) == -signal.SIGKILL
     mend(sandbox)
     assert Audience.objects.get(pk=audience.pk).state == "creating"
-    assert creating.resume_creations(timezone.now()) == 0  # its lease is not over
-    assert creating.resume_creations(later(minutes=4)) == 1
+    assert resume_creations(timezone.now()) == 0  # its lease is not over
+    assert resume_creations(later(minutes=4)) == 1
     upkeep.keep(timezone.now())
     deliver()
     assert made(sandbox, audience) == (1, 1)
@@ -96,7 +108,7 @@ def test_a_process_killed_in_the_middle_of_a_creation(gone, audience, sandbox, s
 
 def test_a_process_killed_in_the_middle_of_sending_again(gone, audience, sandbox, start, workspace):
     assert creating.recreate(audience, None, timezone.now())
-    assert creating.resume_creations(timezone.now()) == 1
+    assert resume_creations(timezone.now()) == 1
     process = start(
         "portions = recreating.portions(timezone.now())\n"
         "next(portions)()\n"
@@ -146,7 +158,7 @@ def test_people_who_press_at_once_make_one(gone, audience, sandbox):
 def test_many_who_send_again_at_once_move_everybody_once(gone, audience, sandbox, settings, workspace):
     settings.USERS_PER_REQUEST = 3
     assert creating.recreate(audience, None, timezone.now())
-    assert creating.resume_creations(timezone.now()) == 1
+    assert resume_creations(timezone.now()) == 1
     now = timezone.now()
     moved = together(3, lambda: sum(portion() for portion in recreating.portions(now)))
     assert sum(moved) == 40
@@ -171,7 +183,7 @@ def test_a_late_no_from_the_old_one_does_not_make_the_new_one_gone(gone, audienc
     thread.start()
     time.sleep(0.5)  # it was refused there by now, and does not know
     assert creating.recreate(audience, None, timezone.now())
-    assert creating.resume_creations(timezone.now()) == 1
+    assert resume_creations(timezone.now()) == 1
     thread.join(20)
     assert answers == [False]
     assert Audience.objects.get(pk=audience.pk).state == "ready"

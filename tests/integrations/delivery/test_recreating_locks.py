@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations import audiences, creating
 from integrations.delivery import giving_up
 from integrations.models import Audience, Batch, Recreation
-from tests.helpers import break_it, deliver, figures, later, let_in, mend, people, sync_to
+from tests.helpers import break_it, deliver, figures, later, let_in, mend, people, resume_creations, sync_to
 from tests.workers import until
 
 pytestmark = [
@@ -28,7 +28,7 @@ def coming_back(audience, sandbox, workspace):
     Audience.objects.update(state="gone", failure="audience_gone")
     assert creating.recreate(Audience.objects.get(), None, timezone.now())
     break_it(sandbox, "drop_answer", path="/audiences", count=1)
-    assert creating.resume_creations(timezone.now()) == 0
+    assert resume_creations(timezone.now()) == 0
     mend(sandbox)
     let_in(sync, people(workspace, 2, name="waits"))
     return sync
@@ -44,7 +44,7 @@ def somebody_waits() -> bool:
 def test_whoever_gives_up_meanwhile_is_waited_for_not_locked_out(coming_back, ad_account, how):
     work = {
         "refresh": lambda: audiences.refresh(ad_account, timezone.now()),
-        "resume": lambda: creating.resume_creations(later(minutes=4)),
+        "resume": lambda: resume_creations(later(minutes=4)),
     }[how]
     got: list[object] = []
 

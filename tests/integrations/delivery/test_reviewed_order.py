@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from integrations.delivery import claiming, giving_up, retrying, sending, settling
+from integrations.delivery import claiming, giving_up, sending, settling
 from integrations.delivery.limits import limits_of
 from integrations.models import Batch, Connection
 from tests.helpers import (
@@ -19,6 +19,7 @@ from tests.helpers import (
     reasons,
     records_at,
     records_of,
+    retry,
     sync_to,
 )
 
@@ -34,7 +35,7 @@ def test_of_opposite_intents_that_are_given_up_only_the_last_is_retried(workspac
     giving_up.give_up(later(hours=14))
     Connection.objects.update(state=Connection.State.CONNECTED)
 
-    retried = {sync.operation: retrying.retry_sync(sync, now=timezone.now()) for sync in (add, remove)}
+    retried = {sync.operation: retry(sync, now=timezone.now()) for sync in (add, remove)}
     deliver()
     assert retried == {last: 3, first_in.operation: 0}
     assert reasons(first_in) == {"superseded": 3}

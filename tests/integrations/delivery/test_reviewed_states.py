@@ -19,6 +19,7 @@ from tests.helpers import (
     people,
     reasons,
     records_at,
+    retry,
     sync_to,
 )
 
@@ -66,7 +67,7 @@ def test_whoever_is_given_up_before_a_first_attempt_can_be_retried_by_reason(wor
     giving_up.give_up(later(hours=14))
     assert reasons(sync) == {"partner_unavailable": 3}
     assert retrying.errored_of_sync(sync, "partner_unavailable").wanted() == 3
-    retrying.retry_sync(sync, reason="partner_unavailable", now=timezone.now())
+    retry(sync, reason="partner_unavailable", now=timezone.now())
     deliver()
     assert figures(sync)["synced"] == 3
     assert reasons(sync) == {}
@@ -133,7 +134,7 @@ def test_a_retry_keeps_to_the_records_of_one_request(workspace, audience, sandbo
     let_in(sync, Profile.objects.filter(workspace=workspace))
     giving_up.give_up(later(hours=14))
     assert figures(sync)["errored"] == 9
-    retrying.retry_sync(sync, now=timezone.now())
+    retry(sync, now=timezone.now())
     deliver()
     assert figures(sync)["synced"] == 9
     assert max(r.records for r in sandbox.log.requests if r.operation) <= 6
