@@ -42,36 +42,71 @@ def meanwhile(work: Callable[[], object]) -> None:
         raise problems[0]
 
 
-@pytest.mark.parametrize("statement", range(6, 10))
+# Moments of a claim, each right before its statement (what that begins with and, behind "…", has in it).
+LANE_HELD = "UPDATE integrations_lane"
+RETRY_LOOKED_FOR = 'SELECT "integrations_batch"…ORDER BY "integrations_batch"."next_attempt_at"'
+DEAD_SENDER_LOOKED_FOR = 'SELECT "integrations_batch"…ORDER BY "integrations_batch"."lease_until"'
+TAKEN = "WITH opposed"  # all at once, unless somebody waits for the opposite; then:
+OLDEST_READ = "SELECT w.id"
+OPPOSITE_LOOKED_FOR = "SELECT (SELECT a.id"
+OPPOSITES_READ = "SELECT found.*…integrations_arrival"
+TWINS_READ = "SELECT id, email_record"
+BATCH_MADE = 'INSERT INTO "integrations_batch"'
+MOVED = "WITH gone"
+OVER = "nothing any more"
+
+AT_ONCE = (RETRY_LOOKED_FOR, DEAD_SENDER_LOOKED_FOR, TAKEN, BATCH_MADE)
+ONE_BY_ONE = (TAKEN, OLDEST_READ, OPPOSITE_LOOKED_FOR, OPPOSITES_READ, TWINS_READ, BATCH_MADE, MOVED)
+
+
+class Between:
+    """Does `work` once in the middle of what runs within: right before its first statement of a kind."""
+
+    def __init__(self, moment: str, work: Callable[[], object]) -> None:
+        self.beginning, _, self.part = moment.partition("…")
+        self.work = work
+        self.is_reached = False
+
+    def __call__(self, execute, sql, params, many, context):
+        if not self.is_reached and sql.strip().startswith(self.beginning) and self.part in sql:
+            self.is_reached = True
+            self.work()
+        return execute(sql, params, many, context)
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_opposed"), [*((each, False) for each in AT_ONCE), *((each, True) for each in ONE_BY_ONE)]
+)
 @pytest.mark.parametrize("last", ["add", "remove"])
-def test_who_enters_in_the_middle_of_a_claim_ends_with_the_last_intent(workspace, audience, sandbox, statement, last):
+def test_who_enters_in_the_middle_of_a_claim_ends_with_the_last_intent(
+    workspace, audience, sandbox, moment, is_opposed, last
+):
     add, remove = sync_to(audience, "add"), sync_to(audience, "remove")
     first_in, last_in = (remove, add) if last == "add" else (add, remove)
     others, walker = people(workspace, 3, name="other"), people(workspace, 1, name="walker")
     let_in(last_in, others)
+    opposed = people(workspace, 1, name="opposed")
+    if is_opposed:
+        let_in(first_in, opposed)
 
     def both_steps() -> None:
         with transaction.atomic():  # one Canvas with both steps in a row
             let_in(first_in, walker)
             let_in(last_in, walker)
 
-    seen = 0
-
-    def between(execute, sql, params, many, context):
-        nonlocal seen
-        seen += 1
-        if seen == statement:
-            meanwhile(both_steps)
-        return execute(sql, params, many, context)
-
+    between = Between(moment, lambda: meanwhile(both_steps))
     with connection.execute_wrapper(between):
         claim = claiming.claim(audience.pk, last, limits=limits_of("pinterest"), fresh=True, now=timezone.now())
+    assert between.is_reached
     assert claim is not None
     sending.send(claim.batch, claim.records)
     deliver()
     assert figures(add)["pending"] == figures(remove)["pending"] == 0
     everybody = others | walker
-    assert records_at(sandbox.world, audience) == (records_of(everybody) if last == "add" else set())
+    if last == "add":
+        assert records_at(sandbox.world, audience) == records_of(everybody)
+    else:
+        assert records_at(sandbox.world, audience) == (records_of(opposed) if is_opposed else set())
 
 
 def test_nothing_overtakes_a_retry_that_is_not_committed_yet(workspace, audience, sandbox):
@@ -97,8 +132,8 @@ def test_nothing_overtakes_a_retry_that_is_not_committed_yet(workspace, audience
     assert records_at(sandbox.world, audience) == set()
 
 
-@pytest.mark.parametrize("statement", range(5, 11))
-def test_who_changes_in_the_middle_of_a_claim_is_corrected(workspace, audience, sandbox, statement):
+@pytest.mark.parametrize("moment", [LANE_HELD, *AT_ONCE, OVER])
+def test_who_changes_in_the_middle_of_a_claim_is_corrected(workspace, audience, sandbox, moment):
     walker = people(workspace, 1, name="walker")
     let_in(sync_to(audience, "add"), walker)
     following: list[threading.Thread] = []
@@ -112,22 +147,17 @@ def test_who_changes_in_the_middle_of_a_claim_is_corrected(workspace, audience, 
         correcting.follow(timezone.now())
         connection.close()
 
-    seen = 0
+    def change_and_follow() -> None:
+        meanwhile(change)
+        following.append(threading.Thread(target=follow))
+        following[0].start()  # waits for the claim
 
-    def between(execute, sql, params, many, context):
-        nonlocal seen
-        seen += 1
-        if seen == statement:
-            meanwhile(change)
-            following.append(threading.Thread(target=follow))
-            following[0].start()  # waits for the claim
-        return execute(sql, params, many, context)
-
+    between = Between(moment, change_and_follow)
     with connection.execute_wrapper(between):
         claim = claiming.claim(audience.pk, "add", limits=limits_of("pinterest"), fresh=True, now=timezone.now())
-    if not following:  # a claim has fewer statements here
-        change()
-        follow()
+    assert between.is_reached == (moment != OVER)
+    if moment == OVER:
+        change_and_follow()
     for thread in following:
         thread.join(20)
     assert claim is not None
