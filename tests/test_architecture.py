@@ -87,7 +87,7 @@ ROOMS = (
         ("integrations.pinterest",),
         may=("integrations.contract", "integrations.errors", "integrations.pinterest"),
         never=("integrations.pinterest.sandbox",),
-        instead="A partner takes and gives plain values (contract.py); let its caller read models and pass values in.",
+        instead="A partner takes and gives plain values (contract/); let its caller read models and pass values in.",
     ),
     Room(
         ("integrations",),

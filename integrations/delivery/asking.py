@@ -49,7 +49,7 @@ def in_turn(
 ) -> Iterator[None]:
     """Have the one write request that is made within wait for its turn, and the pace learn from its end.
 
-    The turn is taken at the door (contract.py), when the connection stands and only the bytes are left to go: what
+    The turn is taken at the door (contract/door.py), when the connection stands and only the bytes are left to go: what
     comes before takes its time, and would crowd the next request. `check` is called then, and may raise. The request
     is appended to `made`, also one that found no partner to connect to; the caller keeps it with `write_down`.
     Raises TurnTooFar when the turn is more than `at_most` seconds away.
@@ -76,7 +76,7 @@ def in_turn(
         raise
     else:
         if not mine:
-            raise RuntimeError(f"{pace.partner} let a write request out that did not pass the door (contract.py).")
+            raise RuntimeError(f"{pace.partner} let a write request out that did not pass the door (contract/door.py).")
         if pace.slowdown > 1:
             pacing.recover(pace)
     finally:

@@ -1,4 +1,4 @@
-"""Pinterest, as integrations/contract.py asks for it. A customer list stands behind every audience: its target."""
+"""Pinterest, as integrations/contract/ asks for it. A customer list stands behind every audience: its target."""
 
 import re
 import secrets
