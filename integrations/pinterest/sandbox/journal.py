@@ -28,7 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 COPY_AT_ONCE = 1_000_000  # bytes
-COMPACT_AFTER = 64_000_000  # bytes that may come on top of what the file was when it was made small last
+COMPACT_AFTER = 512_000_000  # bytes that may come on top of what the file was when it was made small last
 RoomType = TypeVar("RoomType", bound="Room")
 
 
