@@ -87,7 +87,8 @@ class Batch(models.Model):
 
     OPEN = (State.WAITING, State.SENDING)
 
-    audience = models.ForeignKey(Audience, models.CASCADE, related_name="batches")
+    # Not indexed by itself: batch_of_audience begins with it.
+    audience = models.ForeignKey(Audience, models.CASCADE, related_name="batches", db_index=False)
     operation = models.CharField(max_length=6, choices=Operation.choices)
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)

@@ -109,3 +109,12 @@ def test_who_was_asked_the_opposite_since_is_looked_up_user_by_user(workspace, a
     others = r"(Hash|Merge)( \w+)* Join|Seq Scan on integrations_(arrival|delivery)"
     assert [line for line in found if re.search(others, line)] == []
     assert walks(found) == []
+
+
+@pytest.mark.django_db
+def test_batches_are_indexed_by_their_audience_once():
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, Batch._meta.db_table)
+    by_audience = [name for name, one in found.items() if one["index"] and one["columns"][0] == "audience_id"]
+    # Two of them hold few rows only: what is open, and what errored.
+    assert sorted(by_audience) == ["batch_errored", "batch_of_audience", "batch_open"]
