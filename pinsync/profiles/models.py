@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from pinsync.profiles.fields import PlainCharField
 from pinsync.profiles.reasons import sentence
 from pinsync.progress import Progress, progress_of
 from pinsync.workspaces.models import Workspace
@@ -115,7 +116,7 @@ class Profile(models.Model):
     """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="profiles", db_index=False)
-    external_id = models.CharField(max_length=200, null=True, blank=True)
+    external_id = PlainCharField(max_length=200, null=True, blank=True)  # searched by its beginning
     email = models.CharField(max_length=400, blank=True)
     idfa = models.CharField(max_length=100, blank=True)
     gaid = models.CharField(max_length=100, blank=True)
