@@ -36,14 +36,14 @@ class Page:
 
 
 def page(workspace: Workspace, *, state: str = "", text: str = "", before: int | None = None) -> Page:
-    """Return a page of those in `state` (in use, when it is none) whose name or tags contain `text`.
+    """Return a page of those in `state` (in use, when it is "") whose name or tags contain `text`.
 
     Two queries, however many there are.
     """
     found = Canvas.objects.filter(workspace=workspace).select_related("created_by").order_by("-id")
-    if "\0" in text:  # nothing is called that, and PostgreSQL would refuse to look
+    if "\0" in text + state:  # nothing is called that, and PostgreSQL would refuse to look
         return Page([], "")
-    found = found.filter(state=state) if state in Canvas.State.values else found.exclude(state=Canvas.State.ARCHIVED)
+    found = found.filter(state=state) if state else found.exclude(state=Canvas.State.ARCHIVED)
     if text:
         found = found.filter(_contains(text))
     if before is not None:

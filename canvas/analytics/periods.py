@@ -71,7 +71,7 @@ def read(query: Mapping[str, str]) -> Choice:
             return Choice(is_wrong=True)
         return Choice(CHOSEN, since, until)
     period = query.get("period", "")
-    return Choice(period if period in PERIODS else DEFAULT)
+    return Choice(period or DEFAULT) if period in ("", *PERIODS) else Choice(is_wrong=True)
 
 
 def moment(text: str) -> datetime | None:

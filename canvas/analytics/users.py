@@ -148,6 +148,11 @@ def _in_batch(sync: AudienceSync, wanted: Wanted, after: str) -> Slice:
     return streams.of_one_batch(sync, batch.pk, read_place(after, "b") or Place("b"), PAGE, span=wanted.span)
 
 
+def is_in_batch(sync: AudienceSync, batch: int) -> bool:
+    """Return whether a batch has users of this sync; one that was split has none any more."""
+    return bool(streams.of_one_batch(sync, batch, Place("b"), 1).rows)
+
+
 def _is_rare(sync: AudienceSync) -> bool:
     totals = SyncTotals.objects.filter(sync=sync).first()
     return totals is not None and totals.synced * RARE < totals.entered

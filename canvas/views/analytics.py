@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBadRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from canvas.analytics import exporting, periods
@@ -17,6 +18,7 @@ from canvas.analytics.chart import draw
 from canvas.analytics.figures import MEANINGS, METRICS, StepFigures, figures_of, read
 from canvas.analytics.flow import flow_of
 from canvas.analytics.history import history
+from canvas.forms.moments import RangeForm
 from canvas.models import Canvas, Step
 from canvas.reading import steps_of
 from canvas.steps import kind_of
@@ -87,7 +89,10 @@ def download_history(
     found = find_step(workspace, canvas, step)
     if found.sync is None:
         raise Http404
-    shown = history(found.sync, periods.read(request.GET.dict()), timezone.now())
+    choice = periods.read(request.GET.dict())
+    if choice.is_wrong:
+        return HttpResponseBadRequest(_("That is no range of time: “from” must come before “to”."), "text/plain")
+    shown = history(found.sync, choice, timezone.now())
     name = f"step-{found.pk}-{shown.range.began:%Y%m%dT%H%M}-{shown.range.ended:%Y%m%dT%H%M}"
     if form == "json":
         return _json(name, exporting.history_json(found, shown))
@@ -139,7 +144,9 @@ def _step_context(request: WorkspaceRequest, workspace: Workspace, canvas: int, 
         context["progress"] = audiences.progress(sync)
         choice = periods.read(request.GET.dict())
         shown = history(sync, choice, now)
+        typed = request.GET if choice.is_wrong else {"from": shown.range.began, "to": shown.range.ended}
         context |= {"choice": choice, "history": shown, "chart": draw(shown), "query": urlencode(choice.query)}
+        context["range_form"] = RangeForm(dict(typed.items()))
     return context
 
 

@@ -19,13 +19,14 @@ def batches(request: WorkspaceRequest, workspace: Workspace, canvas: int, step: 
     if found.sync is None:
         raise Http404
     outcome, before = request.GET.get("outcome", ""), row_id(request.GET.get("before", ""))
-    outcome = outcome if outcome in batch_list.OUTCOMES else ""
+    is_known = outcome in batch_list.OUTCOMES
     context = {
         "canvas": found.canvas,
         "step": found,
         "outcomes": [(key, label) for key, (label, _sql) in batch_list.OUTCOMES.items()],
         "outcome": outcome,
-        "page": batch_list.batches(found.sync, outcome, before=before or 0),
+        "is_known": is_known,
+        "page": batch_list.batches(found.sync, outcome, before=before or 0) if is_known else None,
         "paged": before is not None,
     }
     return render(request, "canvas/analytics/batches.html", context)

@@ -32,7 +32,8 @@ def canvases(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
     context = {
         "page": listing.page(workspace, state=state, text=text, before=before),
         "text": text,
-        "state": state if state in Canvas.State.values else "",
+        "state": state,
+        "is_known": state in ("", *Canvas.State.values),
         "states": Canvas.State.choices,
         "paged": before is not None,
         "may_edit": request.member.may(Role.EDITOR),

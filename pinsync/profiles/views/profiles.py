@@ -17,8 +17,9 @@ from pinsync.workspaces.models import Role, Workspace
 @require_http_methods(["GET", "POST"])
 def profile_list(request: WorkspaceRequest, workspace: Workspace) -> HttpResponse:
     """Show a page of users; a search comes as POST, so that no address stands in a URL or a log of them."""
-    if request.method == "POST" and request.POST.get("q", "").strip():
-        text = request.POST["q"]
+    asked = request.POST if request.method == "POST" else request.GET
+    text = asked.get("q", "")
+    if text.strip():
         return render(request, "profiles/list.html", {"profiles": search(workspace, text), "q": text})
     before = row_id(request.GET.get("before", ""))
     page = page_of(Profile.objects.filter(workspace=workspace), before)

@@ -127,7 +127,7 @@ def test_nothing_is_nothing(step):
     [
         ({}, Choice("day")),
         ({"period": "week"}, Choice("week")),
-        ({"period": "no such"}, Choice("day")),
+        ({"period": "no such"}, Choice(is_wrong=True)),
         (
             {"from": "2026-11-20T10:30", "to": "2026-11-21T00:00"},
             Choice("chosen", datetime(2026, 11, 20, 10, 30, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)),
