@@ -11,30 +11,24 @@ from dataclasses import dataclass
 from django.db.models import Sum
 
 from canvas.analytics import figures_of
-from canvas.analytics.figures import StepFigures
+from canvas.analytics.figures import METRICS, Metrics, StepFigures
 from canvas.models import Canvas
+from canvas.run_figures import Kept, kept, since, together
 from canvas.samples import Sample, sample_of
 from integrations.models import Audience, Operation, SyncTotals
 
 LEVELS = 4  # of motion; 0 is none
 LATELY = 4.0  # seconds back to which "now" is compared
-PARTS = ("synced", "pending", "not_synced", "errored")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One Canvas: its steps with their figures, and who came in and out."""
+    """One Canvas: its steps with their figures since what is watched began, and who came in and out of it since."""
 
     canvas: Canvas
     steps: list[StepFigures]
-
-    @property
-    def entered(self) -> int:
-        return self.steps[0].metrics.entered if self.steps else 0
-
-    @property
-    def exited(self) -> int:
-        return self.steps[-1].metrics.exited if self.steps else 0
+    entered: int = 0
+    exited: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,16 +43,21 @@ class Count:
 
 @dataclass(frozen=True)
 class Scene:
-    """Some Canvases at one moment."""
+    """Some Canvases at one moment: what became of users since what is watched began; `now` counts from their launch.
+
+    `taken_over` are those among Entered who had entered before. `has_earlier`: the Canvases have figures from then.
+    """
 
     pictures: list[Picture]
     now: Sample
+    sums: Metrics
+    taken_over: int
+    has_earlier: bool
 
     @property
     def tiles(self) -> list[tuple[str, int]]:
-        """Return the large numbers, by the names of the metrics."""
-        values = {part: getattr(self.now, part) for part in PARTS}
-        return [("entered", sum(values.values())), *values.items()]
+        """Return the seven metrics of all sync steps together, by name, in the order of METRICS."""
+        return [(key, getattr(self.sums, key)) for key in METRICS]
 
     @property
     def counts(self) -> list[Count]:
@@ -89,14 +88,32 @@ class Scene:
         if before is None:
             return {"in": 0, "out": 0}
         seconds = max(self.now.seconds - before[0], 1.0)
-        came = sum(value for _name, value in self.tiles[1:]) - sum(before[1:5])
+        came = sum(self.now.as_list()[1:]) - sum(before[1:5])
         return {"in": level(came / seconds), "out": level((self.now.synced - before[2]) / seconds)}
 
 
-def scene(canvases: Iterable[Canvas], seconds: float) -> Scene:
-    """Return the Canvases as they are, `seconds` after the start. One query for each."""
-    pictures = [Picture(canvas, figures_of(canvas)) for canvas in canvases]
-    return Scene(pictures, sample_of((step for picture in pictures for step in picture.steps), seconds))
+def scene(canvases: Iterable[Canvas], seconds: float, before: Kept, after: Kept | None = None) -> Scene:
+    """Return the Canvases as they are, `seconds` after the start, or as they were in the end. One query for each."""
+    pictures, every = [], []
+    for canvas in canvases:
+        found = figures_of(canvas)
+        if after is not None:
+            found = [StepFigures(each.step, kept(each.step.pk, after)) for each in found]
+        every += found
+        pictures.append(_picture(canvas, found, before))
+    now = together((each.step.sync is not None, each.metrics) for each in every)
+    then = together((each.step.sync is not None, kept(each.step.pk, before)) for each in every)
+    sums = since(now, then)
+    has_earlier = any(any(figures.values()) for figures in before.values())
+    return Scene(pictures, sample_of(every, seconds), sums, sums.entered - (now.entered - then.entered), has_earlier)
+
+
+def _picture(canvas: Canvas, found: list[StepFigures], before: Kept) -> Picture:
+    steps = [StepFigures(each.step, since(each.metrics, kept(each.step.pk, before))) for each in found]
+    if not found:
+        return Picture(canvas, [])
+    came = found[0].metrics.entered - kept(found[0].step.pk, before).entered
+    return Picture(canvas, steps, came, steps[-1].metrics.exited)
 
 
 def level(per_second: float) -> int:

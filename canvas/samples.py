@@ -24,11 +24,6 @@ class Sample:
         return [round(self.seconds, 1), self.pending, self.synced, self.not_synced, self.errored]
 
 
-def measure(canvas: Canvas, seconds: float) -> Sample:
-    """Return the Canvas' figures as they are."""
-    return measure_all([canvas], seconds)
-
-
 def measure_all(canvases: Iterable[Canvas], seconds: float) -> Sample:
     """Return the figures of some Canvases together."""
     return sample_of((each for canvas in canvases for each in figures_of(canvas)), seconds)

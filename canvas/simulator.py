@@ -16,8 +16,10 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from canvas import building, editing, journeys, launching
+from canvas.analytics import figures_of
 from canvas.models import Canvas, SimulatorRun
-from canvas.samples import measure, thinned
+from canvas.run_figures import keep
+from canvas.samples import sample_of, thinned
 from integrations.models import AdAccount, AudienceSync, Operation
 from pinsync.profiles import made_up, sample_csv
 from pinsync.profiles.filters import FilterError
@@ -84,6 +86,7 @@ def fresh_canvas(
 def start(canvas: Canvas, order: Order, *, user: User | None, now: datetime) -> SimulatorRun:
     """Start a run; a worker makes its users and lets the first ones in within seconds."""
     with transaction.atomic():
+        figures = figures_of(canvas)
         run = SimulatorRun.objects.create(
             workspace=canvas.workspace,
             canvas=canvas,
@@ -97,7 +100,8 @@ def start(canvas: Canvas, order: Order, *, user: User | None, now: datetime) -> 
             created_by=user,
             started_at=now,
             next_at=now,
-            samples=[measure(canvas, 0).as_list()],
+            before=keep(figures),
+            samples=[sample_of(figures, 0).as_list()],
         )
         audit.record(canvas.workspace, user, "simulator.started", canvas.name, now=now, run=run.pk)
         transaction.on_commit(ring)
@@ -110,7 +114,8 @@ def stop(run: SimulatorRun, *, user: User | None, now: datetime) -> bool:
         ours = SimulatorRun.objects.filter(pk=run.pk, next_at__isnull=False).update(
             next_at=None, finished_at=now, end=End.STOPPED
         )
-        if ours:
+        if ours:  # now, whoever was being let in meanwhile is counted
+            SimulatorRun.objects.filter(pk=run.pk).update(after=keep(figures_of(run.canvas)))
             audit.record(run.workspace, user, "simulator.stopped", run.canvas.name, now=now, run=run.pk)
     return bool(ours)
 
@@ -243,18 +248,19 @@ def _let_in(run: SimulatorRun, number: int, now: datetime) -> int:
 
 def _next(run: SimulatorRun, now: datetime, sent: int, sent_at: object) -> dict[str, object]:
     """Return what is next: more users under the lease that we have, a look at the next tick, or the end."""
-    sample = measure(run.canvas, (now - run.started_at).total_seconds())
+    figures = figures_of(run.canvas)
+    sample = sample_of(figures, (now - run.started_at).total_seconds())
     changes: dict[str, object] = {"samples": thinned([*run.samples, sample.as_list()])}
     if not sent_at and owed(run, now) > sent:
         return changes
     is_watched_enough = run.sent_at is not None and now > run.sent_at + WATCH_FOR
     if not sent_at or (sample.pending and not is_watched_enough):
         return changes | {"next_at": now + timedelta(seconds=settings.TICK_SECONDS)}
-    return changes | {"next_at": None, "finished_at": now, "end": End.DONE}
+    return changes | {"next_at": None, "finished_at": now, "end": End.DONE, "after": keep(figures)}
 
 
 def _finish(run: SimulatorRun, end: str, now: datetime) -> None:
-    _save(run, next_at=None, finished_at=now, end=end)
+    _save(run, next_at=None, finished_at=now, end=end, after=keep(figures_of(run.canvas)))
 
 
 def _save(run: SimulatorRun, **changes: object) -> bool:

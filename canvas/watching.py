@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from canvas import drawing, picture
 from canvas.analytics import METRICS
 from canvas.models import Canvas, ScenarioRun, SimulatorRun
+from canvas.run_figures import Kept
 from canvas.samples import Sample
 from integrations import registry
 from integrations.contract import AudiencePartner, Fault, Playground
@@ -92,6 +93,8 @@ class Watched:
     samples: list[list[float]]
     started_at: datetime
     is_over: bool
+    before: Kept = field(default_factory=dict)  # the figures of a run's Canvas when it began; a story makes its own
+    after: Kept | None = None
 
     @property
     def query(self) -> str:
@@ -99,7 +102,7 @@ class Watched:
 
 
 def watched_run(run: SimulatorRun) -> Watched:
-    return Watched("run", run.pk, [run.canvas], run.samples, run.started_at, run.is_over)
+    return Watched("run", run.pk, [run.canvas], run.samples, run.started_at, run.is_over, run.before, run.after)
 
 
 def watched_story(run: ScenarioRun) -> Watched:
@@ -108,8 +111,9 @@ def watched_story(run: ScenarioRun) -> Watched:
 
 
 def scene_of(watched: Watched, now: datetime) -> picture.Scene:
-    """Return what is watched as it is now."""
-    return picture.scene(watched.canvases, max((now - watched.started_at).total_seconds(), 0))
+    """Return what is watched as it is now, a run that is over as it was in the end."""
+    seconds = max((now - watched.started_at).total_seconds(), 0)
+    return picture.scene(watched.canvases, seconds, watched.before, watched.after)
 
 
 def over_time(watched: Watched, scene: picture.Scene) -> drawing.Lines:
@@ -125,8 +129,8 @@ def over_time(watched: Watched, scene: picture.Scene) -> drawing.Lines:
         [sample.seconds - first.seconds for sample in samples],
         [
             ("pending", METRICS["pending"], [sample.pending for sample in samples]),
-            ("synced", METRICS["synced"], [sample.synced - first.synced for sample in samples]),
-            ("errored", METRICS["errored"], [sample.errored - first.errored for sample in samples]),
+            ("synced", METRICS["synced"], [max(sample.synced - first.synced, 0) for sample in samples]),
+            ("errored", METRICS["errored"], [max(sample.errored - first.errored, 0) for sample in samples]),
         ],
     )
 

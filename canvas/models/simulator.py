@@ -47,6 +47,8 @@ class SimulatorRun(models.Model):
     sent = models.PositiveIntegerField(default=0)  # taken to the door
     entered = models.PositiveIntegerField(default=0)  # let in
     last_profile_id = models.BigIntegerField(default=0)  # how far `sent` has come
+    before: "models.JSONField[Any, Any]" = models.JSONField(default=dict, blank=True)  # run_figures.Kept, as it began
+    after: "models.JSONField[Any, Any]" = models.JSONField(null=True, blank=True)  # the same, as it ended
     samples: "models.JSONField[Any, Any]" = models.JSONField(default=list, blank=True)  # samples.Sample, as lists
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     started_at = models.DateTimeField()

@@ -321,7 +321,17 @@ def test_a_scene_tells_how_lively_users_move_and_what_the_audience_should_hold(r
     simulator.advance_due(NOON)
     run.refresh_from_db()
     scene = watching.scene_of(watching.watched_run(run), at(5))
-    assert dict(scene.tiles) == {"entered": 30, "synced": 0, "pending": 30, "not_synced": 0, "errored": 0}
+    assert scene.tiles == list(
+        {
+            "entered": 30,
+            "proceeded": 30,
+            "synced": 0,
+            "not_synced": 0,
+            "pending": 30,
+            "errored": 0,
+            "exited": 30,
+        }.items()
+    )
     assert scene.levels([[0, 0, 0, 0, 0]]) == {"in": 1, "out": 0}
     everybody_is_synced(running)
     after = watching.scene_of(watching.watched_run(run), at(10))
