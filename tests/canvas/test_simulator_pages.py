@@ -169,6 +169,19 @@ def test_a_switch_is_on_while_its_fault_lasts_and_off_ends_that_one_alone(as_eri
     assert [fault.name for fault in sandbox.faults.active()] == ["latency"]
 
 
+def test_all_that_is_broken_stands_in_one_list(as_erin, shop, sandbox):
+    assert "Broken on purpose" not in as_erin.get(url("simulator_traffic")).content.decode()
+    for fault in ({"fault": "rate_limit"}, {"fault": "latency", "ms": "10"}, {"fault": "revoke_token"}):
+        as_erin.post(url("simulator_break"), fault)
+    for fault in ({"fault": "refuse_record", "digest": "ann@example.com"}, {"fault": "drop_answer"}):
+        as_erin.post(url("simulator_break"), fault)
+    traffic = as_erin.get(url("simulator_traffic")).content.decode()
+    assert len(sandbox.faults.active()) >= 3
+    assert traffic.count('class="banner') == 1
+    faults = traffic.split("Broken on purpose")[1].split("</ul>")[0]
+    assert faults.count("<li>") == len(sandbox.faults.active())
+
+
 def test_the_sandboxs_clock_jumps_at_once(as_erin, shop, sandbox):
     jumped = as_erin.post(url("simulator_break"), {"fault": "clock", "hours": "48"}).content.decode()
     assert "Jump forward in time." in jumped
