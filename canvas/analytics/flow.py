@@ -14,7 +14,7 @@ from canvas.analytics import lanes, streams
 from canvas.analytics.figures import Metrics, read
 from canvas.analytics.periods import MINUTE
 from canvas.models import Step
-from integrations import registry
+from integrations import registry, sizes
 from integrations.audiences import connection_of
 from integrations.contract import Quota
 from integrations.delivery import forecast, timetable
@@ -22,6 +22,7 @@ from integrations.delivery.forecast import Line, Outlook
 from integrations.delivery.timetable import Timetable
 from integrations.models import Attempt, Audience, AudienceSync, Batch, Connection, Delivery
 from integrations.reasons import Reason, reason
+from integrations.sizes import Standing
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,7 @@ class Flow:
     """Beside the figures of a sync step. Times are in seconds; None where there is nothing to say."""
 
     partner: str
-    audience: Audience | None
-    smallest_size: int  # below this the partner hides an audience's size
+    standing: Standing | None  # of the audience, once there is one
     requests: int  # of this partner user in the last minute, for all of their audiences
     requests_allowed: int  # in a minute, at the pace in force
     waits: float | None  # since when the user waits who waits longest
@@ -58,8 +58,7 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
     goes_on = bool(figures.pending and may_call and sync.audience_id)
     return Flow(
         partner=partner.name,
-        audience=sync.audience,
-        smallest_size=partner.smallest_reported_size,
+        standing=_standing(sync),
         requests=_requests(connection, now),
         requests_allowed=round(60 / partner.seconds_between_writes) if partner.seconds_between_writes else 0,
         waits=_seconds(now, [batch.oldest_entered_at for batch in open_] + ([oldest] if oldest else [])),
@@ -71,6 +70,14 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
         held_up_by=reason(failing.reason, partner.name) if failing else None,
         is_stopped=not may_call,
     )
+
+
+def _standing(sync: AudienceSync) -> Standing | None:
+    if sync.audience is None:
+        return None
+    if sync.ad_account is not None and sync.ad_account_id == sync.audience.ad_account_id:
+        sync.audience.ad_account = sync.ad_account  # the step came with it: no more questions
+    return sizes.standing(sync.audience)
 
 
 @dataclass(frozen=True)

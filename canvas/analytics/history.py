@@ -57,7 +57,8 @@ def history(sync: AudienceSync, choice: Choice, now: datetime) -> History:
     The present level of pending users comes in the same statement, and the levels before are reckoned back from it:
     the last bucket is what the figures say now.
     """
-    return in_range(sync, range_of(choice, _first(sync, now), now), now)
+    first = _first(sync, now) if choice.is_open else now
+    return in_range(sync, range_of(choice, first, now), now)
 
 
 def in_range(sync: AudienceSync, asked: Range, now: datetime) -> History:

@@ -55,6 +55,11 @@ class Choice:
     is_wrong: bool = False  # asked for a range that is none; the default stands in for it
 
     @property
+    def is_open(self) -> bool:
+        """Return whether it begins when anything happened first."""
+        return self.period == "all" or (self.period == CHOSEN and self.since is None)
+
+    @property
     def query(self) -> dict[str, str]:
         """Return the choice as an address has it."""
         if self.period != CHOSEN:

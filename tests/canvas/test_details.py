@@ -38,8 +38,17 @@ def test_a_hidden_size_says_how_many_are_needed(editor, running, audience):
     step = running.steps.get()
     SyncTotals.objects.create(sync=step.sync, entered=50, synced=42, pending=8)
     assert "42 of about 100 needed" in page(editor, step)
+    assert "42 of about 100 needed" in analytics(editor, step)
     SyncTotals.objects.update(entered=1_508, synced=1_500)
     assert "Hidden: 1,500 were accepted, and about 100 of them have to match." in page(editor, step)
+    assert "Hidden: 1,500 were accepted, and about 100 of them have to match." in analytics(editor, step)
+    Audience.objects.update(size=4_321)
+    for shown in (page(editor, step), analytics(editor, step)):
+        assert '<strong class="number">4,321</strong>' in shown
+
+
+def analytics(client, step):
+    return client.get(f"/w/shop/canvas/{step.canvas_id}/steps/{step.pk}/analytics/").content.decode()
 
 
 def test_it_names_the_steps_that_feed_or_drain_the_same_audience(editor, running, audience, workspace, ad_account):
