@@ -28,7 +28,6 @@ def recreation(
     """Show a deleted audience with the button, or how far its recreation is. Calls nobody."""
     found = _audience_or_404(workspace, partner, audience)
     context = _context(found, partner) | {
-        "canvases": usage.of(found),
         "may_edit": request.member.may(Role.EDITOR),
         "forecast": recreating.forecast(found) if found.state == Audience.State.GONE else None,
     }
@@ -79,6 +78,7 @@ def _context(audience: Audience, partner: AudiencePartner) -> dict[str, Any]:
     return {
         "audience": audience,
         "partner": partner,
+        "canvases": usage.of(audience),
         "recreation": latest,
         "progress": recreating.progress(latest, timezone.now()) if latest else None,
         "reason": reason(audience.failure, partner.name) if audience.failure else None,

@@ -84,6 +84,7 @@ def test_an_editor_presses_it_and_follows(client, erin, running, gone):
     Recreation.objects.update(ended_at=timezone.now())
     html = client.get(HERE.format(gone.pk) + "recreation/live/").content.decode()
     assert "The audience exists again" in html
+    assert 'href="/w/shop/partners/pinterest/"' in html
     assert "hx-get" not in html
     assert "Show progress" not in words(client.get(step))
 
@@ -108,9 +109,14 @@ def test_a_refusal_is_a_sentence(client, erin, gone, connection):
     assert not Recreation.objects.exists()
 
 
-def test_an_audience_that_exists_has_nothing_to_recreate(client, erin, audience):
+def test_an_audience_that_exists_has_nothing_to_recreate_and_leads_back(client, erin, running, audience):
     client.force_login(erin)
-    assert "There is nothing to recreate" in words(client.get(HERE.format(audience.pk) + "recreation/"))
+    for page in ("recreation/", "recreation/live/"):
+        answer = client.get(HERE.format(audience.pk) + page)
+        assert "There is nothing to recreate" in words(answer)
+        card = answer.content.decode().split('id="recreation"')[1].split("</section>")[0]
+        back = re.findall(r'<a class="button" href="([^"]+)">', card)
+        assert back == [reverse("canvas:detail", args=["shop", running.pk]), "/w/shop/partners/pinterest/"]
 
 
 def test_a_viewer_looks_and_an_outsider_sees_nothing(client, bob, charlie, gone):
