@@ -60,6 +60,19 @@ def page_of(batch: Batch, after: str = "") -> BatchPage:
     )
 
 
+def came_from(page: BatchPage, asked: int | None) -> Step | None:
+    """Return the step that a batch's page leads back to: the one asked for, if it shares the batch or its audience."""
+    batch = page.batch
+    feeding = Step.objects.filter(sync__audience=batch.audience_id, sync__operation=batch.operation)
+    if asked is not None:
+        known = next((step for step in page.steps.values() if step.pk == asked), None)
+        known = known or feeding.filter(pk=asked).select_related("canvas").first()
+        if known is not None:
+            return known
+    first = min(page.steps.values(), key=lambda step: (step.canvas_id, step.position), default=None)
+    return first or feeding.select_related("canvas").order_by("canvas", "position").first()
+
+
 def why(batch: Batch, called: str) -> Reason | None:
     """Return why the last attempt failed; None of a batch that was accepted, or never refused."""
     return reason(batch.reason, called) if batch.reason and batch.state != Batch.State.ACCEPTED else None

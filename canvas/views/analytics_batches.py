@@ -42,6 +42,7 @@ def batch(request: WorkspaceRequest, workspace: Workspace, batch: int) -> HttpRe
     context = {
         "batch": found,
         "page": page,
+        "came_from": one_batch.came_from(page, row_id(request.GET.get("step", ""))),
         "paged": bool(request.GET.get("after")),
         "may_edit": request.member.may(Role.EDITOR),
     }

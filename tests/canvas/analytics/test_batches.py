@@ -1,12 +1,14 @@
 """The batches of a step: listed newest first, by outcome, page by page."""
 
+import re
+
 import pytest
 
 from canvas import journeys
 from canvas.analytics import batch_list
 from canvas.analytics.batch_list import batches
 from canvas.analytics.batches import find, page_of
-from integrations.models import Batch
+from integrations.models import Batch, Delivery
 from tests.canvas.analytics.asking import browser, listed, page
 from tests.canvas.analytics.sending import errored, settle
 from tests.canvas.conftest import NOON, add, people
@@ -72,7 +74,7 @@ def test_only_batches_with_users_of_the_step_are_its_batches(launched, workspace
 def test_the_page_says_when_how_many_how_often_and_how_it_ended(launched, step, bob):
     html = page(browser(bob), launched, f"steps/{step.pk}/batches/")
     for batch in Batch.objects.all():
-        assert f'/canvas/batches/{batch.pk}/">#{batch.pk}</a>' in html
+        assert f'/canvas/batches/{batch.pk}/?step={step.pk}">#{batch.pk}</a>' in html
         assert f"users/?batch={batch.pk}" in html
     for text in ("Accepted", "Waiting", "Errored", "Record Refused", "1,000 ms", "200", "400", "503", "12:00:00"):
         assert text in html
@@ -81,13 +83,36 @@ def test_the_page_says_when_how_many_how_often_and_how_it_ended(launched, step, 
     assert "1,000 ms" in only
     assert ">200<" not in only
     assert "No more batches." in page(browser(bob), launched, f"steps/{step.pk}/batches/", before="1")
-    assert "#" in page(browser(bob), launched, f"steps/{step.pk}/batches/", before="x", outcome="no such")
+    assert f">#{batch.pk}</a>" in page(browser(bob), launched, f"steps/{step.pk}/batches/", before="x")
 
 
 def test_who_was_in_a_batch_is_listed(launched, step, bob):
     batch = Batch.objects.get(state="accepted")
     html = page(browser(bob), launched, f"steps/{step.pk}/users/", batch=str(batch.pk))
     assert listed(html) == {"u0", "u1"}
+
+
+def crumbs(html) -> list[tuple[str, str]]:
+    return re.findall(r'<a href="([^"]+)">([^<]+)</a>', html.split('class="breadcrumbs"')[1].split("</nav>")[0])
+
+
+def test_a_batch_leads_back_to_the_batches_of_its_step(launched, workspace, step, bob, audience):
+    """Steps may share a batch: the one from which somebody came, else the first."""
+    second = add(launched, "audience_sync", audience=audience)
+    journeys.enter(launched, people(workspace, 4, start=50), source="api", now=NOON)
+    shared = settle(second.sync, 10, now=NOON)
+    client, here = browser(bob), f"/w/shop/canvas/{launched.pk}/"
+
+    def way(each):
+        root = f"{here}steps/{each.pk}/"
+        found = [("/w/shop/canvas/", "Canvas"), (here, "Winter"), (f"{here}analytics/", "Analytics")]
+        return [*found, (f"{root}analytics/", each.name), (f"{root}batches/", "Batches")]
+
+    for query, each in (("", step), (f"?step={second.pk}", second), ("?step=999", step), ("?step=x", step)):
+        assert crumbs(client.get(f"/w/shop/canvas/batches/{shared.pk}/{query}").content.decode()) == way(each)
+    batch = Batch.objects.get(state="accepted", parent=None, users=2)
+    Delivery.objects.filter(batch=batch).delete()  # as of one that was split: its users are in others
+    assert crumbs(client.get(f"/w/shop/canvas/batches/{batch.pk}/?step={second.pk}").content.decode()) == way(second)
 
 
 def test_an_outsider_sees_no_batches(launched, step, charlie):
