@@ -7,6 +7,23 @@ from typing import Any
 
 from .records import BadRecord, as_digest
 
+# What people call each parameter.
+LABELS = {
+    "ad_account_id": "Ad account",
+    "audience_id": "Audience",
+    "count": "How many answers",
+    "digest": "Record",
+    "form": "What they look like",
+    "header": "Say when to try again",
+    "hours": "Hours",
+    "html": "Answer with a web page",
+    "ms": "Milliseconds",
+    "only_reset": "Say it in X-RateLimit-Reset alone",
+    "path": "Only paths with",
+    "pinterest_user": "Pinterest user",
+    "seconds": "Seconds",
+    "status": "HTTP status",
+}
 TRUE, FALSE = ("true", "on", "1", "yes"), ("false", "off", "0", "no")
 
 
@@ -27,6 +44,10 @@ class Parameter:
     sentence: str
     required: bool = False
     default: Any = None
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.name]
 
     def read(self, value: Any) -> Any:
         """Return the value as its kind. Raises BadFault."""

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 
 from ..audiences import Audience
 from ..breaking import break_on_purpose
-from ..catalogue import BY_NAME, KINDS, BadFault
+from ..catalogue import BY_NAME, KINDS, LABELS, BadFault
 from ..errors import not_found
 from ..facts import HOUR
 from ..faults import Fault
@@ -79,7 +79,7 @@ def audience(request: SandboxRequest, audience_id: str) -> HttpResponse:
             "customer_list": customer_list,
             "seeds": [world.audiences[id] for id in found.rule.get("seed_id", []) if id in world.audiences],
             "rule": found.rule,
-            "list_status": customer_list.status(world.clock.now()) if customer_list else "",
+            "list_status": _words(customer_list.status(world.clock.now())).lower() if customer_list else "",
             "figures": [
                 (name, _number(number))
                 for name, number in (
@@ -93,7 +93,7 @@ def audience(request: SandboxRequest, audience_id: str) -> HttpResponse:
             "history": [
                 {
                     "time": _moment(happening.at),
-                    "operation": happening.operation,
+                    "operation": _words(happening.operation),
                     "records": _number(happening.records),
                     "status": happening.status,
                 }
@@ -112,7 +112,7 @@ def control_panel(request: SandboxRequest, told: str = "", problem: str = "") ->
         {
             "id": fault.id,
             "title": BY_NAME[fault.name].title,
-            "details": _details(fault, now),
+            "details": _details(request, fault, now),
         }
         for fault in sandbox.faults.active()
     ]
@@ -149,17 +149,20 @@ def _trial(request: SandboxRequest) -> dict[str, str] | None:
     }
 
 
-def _details(fault: Fault, now: float) -> str:
-    details = [f"{name} {_word(value)}" for name, value in fault.parameters.items() if value is not None]
+def _details(request: SandboxRequest, fault: Fault, now: float) -> str:
+    """Say in words how something is broken: what is as it is anyway, and what counts down beside, is left out."""
+    known = request.sandbox.world.ad_accounts
+    details = []
+    for name, value in fault.parameters.items():
+        if value is None or value is False or name in ("seconds", "count"):
+            continue
+        said = known[value].name if name == "ad_account_id" and value in known else value
+        details.append(LABELS[name] if value is True else f"{LABELS[name]} {said}")
     if fault.until is not None:
         details.append(f"{max(0, round(fault.until - now))} s left")
     if fault.left is not None:
         details.append(f"{fault.left} left")
     return " · ".join(details)
-
-
-def _word(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def press(request: SandboxRequest) -> HttpResponse:
@@ -175,7 +178,17 @@ def press(request: SandboxRequest) -> HttpResponse:
     try:
         return _panel_again(break_on_purpose(request.sandbox, button, form))
     except BadFault as bad:
-        return control_panel(request, problem=str(bad))
+        return control_panel(request, problem=_problem(button, bad))
+
+
+def _problem(button: str, bad: BadFault) -> str:
+    """Say what is wrong by the names that the panel uses; the API says it by its own."""
+    kind = BY_NAME.get(button)
+    parameter = next((one for one in kind.parameters if one.name == bad.parameter), None) if kind else None
+    if kind is None or parameter is None:
+        return str(bad)
+    needed = f"a {parameter.kind} is needed." if parameter.kind in ("number", "digest") else parameter.sentence
+    return f"{kind.title}. {parameter.label}: {needed}"
 
 
 def _panel_again(told: str) -> HttpResponse:
@@ -258,9 +271,11 @@ def _row(request: SandboxRequest, audience: Audience) -> dict[str, Any]:
         "name": audience.name,
         "description": audience.description,
         "type": audience.audience_type,
+        "type_words": _words(audience.audience_type),
         "size": "—" if shown["size"] is None else _number(shown["size"]),
         "true_size": _number(world.size(audience)),
         "status": shown["status"],
+        "status_words": _words(shown["status"]),
         "created": _moment(audience.created, "%Y-%m-%d"),
     }
 
@@ -273,6 +288,11 @@ def _people(request: SandboxRequest, ad_account: AdAccount) -> list[str]:
 
 def _moment(at: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
+def _words(code: str) -> str:
+    """Return a code of the API in words: TOO_SMALL, Too small."""
+    return code.replace("_", " ").capitalize()
 
 
 def _number(number: int) -> str:

@@ -1,12 +1,13 @@
 """Pages for people: they show what is true, trust no name, and their buttons work."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from integrations.pinterest.sandbox.catalogue import KINDS
+from integrations.pinterest.sandbox.catalogue import KINDS, LABELS
 from integrations.pinterest.sandbox.sandbox import Sandbox
 
 from .conftest import CATALOGUE, US, Answer, Caller, digests
@@ -49,7 +50,7 @@ def test_an_audiences_history(sandbox: Sandbox, maple: Caller) -> None:
     maple.change(list_id, "ADD", digests(1_234))
     maple.change(list_id, "REMOVE", "ann", wrong=True)
     shown = page(sandbox, f"/audiences/{audience_id}")
-    for text in ("1,235", "1,234", "ADD", "REMOVE", ">400<", list_id):
+    for text in ("1,235", "1,234", ">Add<", ">Remove<", ">Create<", "Customer list", ">400<", list_id):
         assert text in shown
     assert sandbox.answer("GET", "/audiences/7")[0] == 404
 
@@ -106,3 +107,20 @@ def test_unknown_pages(sandbox: Sandbox) -> None:
     assert sandbox.answer("GET", "/nowhere")[0] == 404
     assert sandbox.answer("POST", "/")[0] == 405
     assert sandbox.answer("GET", "/?ad_account_id=1")[0] == 404
+
+
+def test_what_can_be_broken_is_said_in_words(sandbox: Sandbox) -> None:
+    """The raw name of a parameter is for programs."""
+    assert {one.name for kind in KINDS for one in kind.parameters} == set(LABELS)
+    shown = page(sandbox, "/control")
+    for name, label in LABELS.items():
+        assert f"<label>{label}" in shown
+        assert f"<label>{name}" not in shown
+    assert press(sandbox, button="outage", status="500", seconds="60", html="true").status == 303
+    assert press(sandbox, button="terms", ad_account_id=US).status == 303
+    active = page(sandbox, "/control").split("Break something")[0]
+    assert "HTTP status 500 · Answer with a web page · 60 s left" in active
+    assert f"Ad account {escape(sandbox.world.ad_accounts[US].name)}" in active
+    refused = press(sandbox, button="latency", ms="soon").body.decode()
+    assert "Slow answers. Milliseconds: Milliseconds." not in refused
+    assert "Slow answers. Milliseconds: a number is needed." in refused
