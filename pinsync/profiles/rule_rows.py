@@ -7,7 +7,7 @@ from typing import Any
 from pinsync.profiles.asking import ATTRIBUTE, FIELDS, KINDS, OPERATORS, Operator, kinds_of, label_of
 
 _FIRST = {"text": "text.equals", "number": "number.greater", "date": "date.last_days", "boolean": "boolean.true"}
-_DO = re.compile(r"(field|operator|remove|add|group|ungroup):(\d{1,3})(?::(\d{1,3}))?")
+_DO = re.compile(r"(field|operator|remove|add|group|ungroup|show):(\d{1,3})(?::(\d{1,3}))?")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ def changed(filters: dict[str, Any], do: str, attributes: dict[str, str]) -> dic
     asked = _DO.fullmatch(do)
     if asked is None:
         return filters
+    for rule in (rule for group in groups for rule in group["rules"] if rule.get("field")):
+        if rule.get("operator") not in _operators_of(rule["field"]):  # the field was chosen without a script
+            rule |= {"operator": _first_operator(rule["field"], attributes)}
     what, number, place = asked[1], int(asked[2]), int(asked[3] or 0)
     if what == "group":
         groups.append({"match": "all", "rules": [{}]})
@@ -70,6 +73,10 @@ def changed(filters: dict[str, Any], do: str, attributes: dict[str, str]) -> dic
             field = rules[place].get("field", "")
             rules[place] = {"field": field, "operator": _first_operator(field, attributes)}
     return filters
+
+
+def _operators_of(field: str) -> set[str]:
+    return {one.code for one in OPERATORS.values() if one.kind in kinds_of(field)}
 
 
 def _first_operator(field: str, attributes: dict[str, str]) -> str:

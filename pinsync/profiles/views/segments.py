@@ -82,7 +82,11 @@ def segment_count(request: WorkspaceRequest, workspace: Workspace) -> HttpRespon
 def _edit(request: WorkspaceRequest, segment: Segment) -> HttpResponse:
     form = SegmentForm(request.POST if request.method == "POST" else None, initial={"name": segment.name})
     filters, problems = segment.filters, {}
-    if request.method == "POST":
+    attributes = attributes_of(segment.workspace)
+    if "do" in request.POST:  # a button of the rules, pressed where there is no script: nothing is saved yet
+        form = SegmentForm(initial={"name": request.POST.get("name", "")})
+        filters = changed(posted_filters(request.POST), request.POST["do"], attributes)
+    elif request.method == "POST":
         filters = posted_filters(request.POST)
         if form.is_valid():
             try:
@@ -94,7 +98,6 @@ def _edit(request: WorkspaceRequest, segment: Segment) -> HttpResponse:
             else:
                 messages.success(request, _("The segment is saved."))
                 return redirect("profiles:segments", workspace=segment.workspace.slug)
-    attributes = attributes_of(segment.workspace)
     context = {"segment": segment, "form": form, **rows_of(filters, attributes, problems)}
     return render(request, "profiles/segment.html", context, status=422 if problems or form.errors else 200)
 
