@@ -13,7 +13,7 @@ from canvas.analytics.figures import METRICS
 from canvas.analytics.history import History
 from canvas.analytics.periods import DAY, HOUR, MONDAY, Range
 
-DRAWN = ("entered", "synced", "errored", "pending")
+DRAWN = ("entered", "synced", "pending", "errored")
 WIDTH, HEIGHT = 1000, 240  # in the drawing's own units
 LABELS = 6  # below the drawing, at most
 RULES = 4  # lines across

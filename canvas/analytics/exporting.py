@@ -16,6 +16,7 @@ from integrations.models import SyncMinute
 from pinsync.spreadsheets import csv_lines
 
 MINUTE_FIGURES = ("entered", "synced", "not_synced", "errored")
+HISTORY_FIGURES = ("entered", "synced", "not_synced", "pending", "errored")
 
 
 def figures_json(canvas: Canvas, now: datetime) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def history_json(step: Step, found: History) -> dict[str, Any]:
 
 def history_csv(found: History) -> Iterator[str]:
     """Return the lines of what a step's chart shows. The heading is translated here: a stream outlives the language."""
-    heading = [_("From"), *(str(METRICS[key]) for key in MINUTE_FIGURES), _("Pending at the end")]
+    labels = {**METRICS, "pending": _("Pending at the end")}
+    heading = [_("From"), *(str(labels[key]) for key in HISTORY_FIGURES)]
     rows = ([bucket.at.isoformat(), *map(str, _counts(bucket).values())] for bucket in found.buckets)
     return csv_lines(chain([heading], rows))
 
@@ -83,7 +85,7 @@ def _changes(row: SyncMinute) -> dict[str, int]:
 
 
 def _counts(bucket: Bucket) -> dict[str, int]:
-    return {key: getattr(bucket, key) for key in (*MINUTE_FIGURES, "pending")}
+    return {key: getattr(bucket, key) for key in HISTORY_FIGURES}
 
 
 def _step(found: StepFigures) -> dict[str, Any]:

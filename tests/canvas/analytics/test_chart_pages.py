@@ -37,7 +37,7 @@ def test_the_chart_has_a_table_with_the_same_figures(launched, step, bob, addres
     assert "<polyline" not in as_table
     found = rows(as_table)
     assert [int(row[0]) for row in reversed(found)] == data["series"]["entered"]
-    assert [int(row[4]) for row in reversed(found)] == data["series"]["pending"]
+    assert [int(row[3]) for row in reversed(found)] == data["series"]["pending"]
     assert sum(data["series"]["entered"]) == 7
 
 
@@ -56,7 +56,7 @@ def test_what_is_shown_can_be_downloaded(launched, step, bob, address, form):
     answer = browser(bob).get(f"/w/shop/canvas/{launched.pk}/steps/{step.pk}/analytics/history.{form}", RANGE)
     assert f'step-{step.pk}-20261123T1130-20261123T1300.{form}"' in answer["Content-Disposition"]
     text = answer.getvalue().decode()
-    names = ("entered", "synced", "not_synced", "errored", "pending")
+    names = ("entered", "synced", "not_synced", "pending", "errored")
     if form == "json":
         loaded = json.loads(text)
         assert (loaded["from"], loaded["to"]) == ("2026-11-23T11:30:00+00:00", "2026-11-23T13:00:00+00:00")

@@ -170,8 +170,8 @@ def test_the_drawing_shows_the_buckets_in_its_own_units(launched, workspace, ste
     assert [(line.key, line.total) for line in drawn.lines] == [
         ("entered", 7),
         ("synced", 2),
-        ("errored", 1),
         ("pending", 3),
+        ("errored", 1),
     ]
     data = json.loads(drawn.data)
     assert len(data["times"]) == len(data["x"]) == len(found.buckets)
