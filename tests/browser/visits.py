@@ -215,7 +215,7 @@ VISITS = [
     Visit("canvas:users", "", S),
     Visit("canvas:users", "errored", {"canvas": "errored", "step": "errored"}, query="?state=errored"),
     Visit("canvas:users", "pending", {"canvas": "waiting", "step": "waiting"}, query="?state=pending"),
-    Visit("canvas:users", "nothing found", S, query="?q=nobody-of-this-name"),
+    Visit("canvas:users", "nothing found", S, then=search_in_vain),
     Visit("canvas:batches", "", S),
     Visit("canvas:batches", "errored", {"canvas": "errored", "step": "errored"}),
     Visit("canvas:person", "synced", {"profile": "synced"}),
