@@ -30,7 +30,7 @@ scenario = Scenario(
         saying.ACCOUNTED_FOR,
         Check(
             _("Whoever has no usable address is Not Synced, and the reason says so"),
-            _("%(not_synced)s not synced, %(users)s of them for “no usable field”"),
+            _("%(not_synced)s not synced, %(users)s of them for “No Usable Value”"),
             looking.reason_is_said,
         ),
         Check(
