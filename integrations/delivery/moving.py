@@ -67,7 +67,7 @@ def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, fir
     blocked = ""
     place = "''"
     if connection.vendor == "postgresql":
-        params += [audience_id, operation]
+        params.append(operation)
         place = "a.ctid::text"
     if unblocked:
         # OFFSET keeps PostgreSQL from joining: it takes open batches for few, and compares everybody with everybody.

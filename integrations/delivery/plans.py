@@ -34,13 +34,19 @@ def of_lane(audience: str, operation: str, first: str) -> tuple[str, str]:
     """Return the condition and the order of a lane's arrivals (`a`), oldest first, from the id `first` on.
 
     The arguments are SQL. PostgreSQL would walk the primary key, past all other lanes, where it believes that there
-    is one lane only: the comparison of rows leaves it no index but the lane's own.
+    is one lane only: the comparison of rows leaves it no index but the lane's own. It stops where one column says so
+    whose forerunners are given, not where a row does: at the end of an audience's additions, not of its removals.
     """
     if connection.vendor == "postgresql":
-        columns = "a.audience_id, a.operation, a.id"
-        condition = (
-            f"({columns}) >= ({audience}, {operation}, {first}) AND (a.audience_id, a.operation) <="
-            f" ({audience}, {operation})"
-        )
-        return condition, columns
+        start = f"(a.operation, a.id) >= ({operation}, {first})"
+        return f"a.audience_id = {audience} AND {start} AND a.operation <= {operation}", "a.operation, a.id"
     return f"a.audience_id = {audience} AND a.operation = {operation} AND a.id >= {first}", "a.id"
+
+
+def of_lane_backwards(audience: str, operation: str, below: str) -> tuple[str, str]:
+    """Return the same for those with an id below `below`, newest first."""
+    if connection.vendor == "postgresql":
+        start = f"(a.operation, a.id) < ({operation}, {below})"
+        condition = f"a.audience_id = {audience} AND {start} AND a.operation >= {operation}"
+        return condition, "a.operation DESC, a.id DESC"
+    return f"a.audience_id = {audience} AND a.operation = {operation} AND a.id < {below}", "a.id DESC"

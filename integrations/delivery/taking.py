@@ -42,7 +42,7 @@ def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) ->
     with connection.cursor() as cursor:
         cursor.execute(
             _TAKE,
-            [audience_id, other, audience_id, operation, first, audience_id, operation, limits.users, limits.records],
+            [audience_id, other, audience_id, operation, first, operation, limits.users, limits.records],
         )
         is_opposed, batch_id, users, entered, records, unusable, deleted = cursor.fetchone()
     if is_opposed:
