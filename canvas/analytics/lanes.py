@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Model
 
 from canvas.analytics.places import LARGEST
+from integrations.delivery.plans import by_index, of_lane, of_lane_backwards
 from integrations.models import AdAccount, Arrival, Audience, AudienceSync, Batch, Connection
 
 AT_ONCE = 100  # lanes that one statement asks
@@ -28,7 +29,7 @@ class Lane:
 
 def lanes(sync: AudienceSync, *, below: int, window: int) -> list[Lane]:
     """Return the lanes of the sync's workspace with anybody in them, each `window` arrivals deep from `below` on."""
-    with connection.cursor() as cursor:
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(_LANES, [sync.workspace_id, below, window - 1])
         return [Lane(*row) for row in cursor.fetchall()]
 
@@ -58,7 +59,8 @@ def latest(
 
 def oldest(sync: AudienceSync, *, window: int) -> datetime | None:
     """Return when the sync's first arrival entered; looks at the beginning of each lane only."""
-    found = Arrival.objects.raw(_OLDEST, [sync.workspace_id, window, sync.pk])
+    with by_index():
+        found = list(Arrival.objects.raw(_OLDEST, [sync.workspace_id, window, sync.pk]))
     return min((arrival.entered_at for arrival in found), default=None)
 
 
@@ -70,7 +72,7 @@ def fed_audiences(sync: AudienceSync, *, below: int = LARGEST, window: int = 0) 
     """
     floor = _FLOOR if window else "0"
     params = [sync.workspace_id, *([below, window - 1] if window else [])]
-    with connection.cursor() as cursor:
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(
             f"{_used(Batch)} SELECT used.id, {floor} FROM used WHERE used.id IN (SELECT id FROM ours)", params
         )
@@ -107,10 +109,11 @@ _EACH_LANE = (
     " FROM used CROSS JOIN (SELECT 'add' AS operation UNION ALL SELECT 'remove') asked"
     " WHERE used.id IN (SELECT id FROM ours)"
 )
-_IN_LANE = f"FROM {_ARRIVALS} WHERE audience_id = used.id AND operation = asked.operation"
+_IN_LANE, _BY_AGE = of_lane("used.id", "asked.operation", "0")
+_BELOW, _NEWEST_FIRST = of_lane_backwards("used.id", "asked.operation", "%s")
 _LANES = (
-    f"{_used(Arrival)} SELECT used.id, asked.operation,"
-    f" COALESCE((SELECT id {_IN_LANE} AND id < %s ORDER BY id DESC LIMIT 1 OFFSET %s), 0){_EACH_LANE}"
+    f"{_used(Arrival)} SELECT used.id, asked.operation, COALESCE((SELECT a.id FROM {_ARRIVALS} a WHERE {_BELOW}"
+    f" ORDER BY {_NEWEST_FIRST} LIMIT 1 OFFSET %s), 0){_EACH_LANE}"
 )
 _LATEST = (
     f"SELECT * FROM (SELECT * FROM {_ARRIVALS} WHERE audience_id = %s AND operation = %s AND id < %s AND id >= %s"
@@ -118,6 +121,6 @@ _LATEST = (
 )
 _OLDEST = (
     f"SELECT * FROM {_ARRIVALS} WHERE id IN ({_used(Arrival)} SELECT"
-    f" (SELECT lane.id FROM (SELECT id, sync_id {_IN_LANE} ORDER BY id LIMIT %s) lane WHERE lane.sync_id = %s"
-    f" ORDER BY lane.id LIMIT 1){_EACH_LANE})"
+    f" (SELECT min(lane.id) FROM (SELECT a.id, a.sync_id FROM {_ARRIVALS} a WHERE {_IN_LANE} ORDER BY {_BY_AGE}"
+    f" LIMIT %s) lane WHERE lane.sync_id = %s){_EACH_LANE})"
 )
