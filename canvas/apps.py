@@ -9,7 +9,7 @@ class CanvasConfig(AppConfig):
     verbose_name = _("Canvas")
 
     def ready(self) -> None:
-        from canvas import reading
+        from canvas import audited, reading
         from canvas.analytics import person
         from canvas.home import first_step, panel
         from integrations import usage
@@ -21,6 +21,15 @@ class CanvasConfig(AppConfig):
         home.register_first_step("canvas", first_step, order=30)
         panels.register("canvas", reading.profile_panel, order=50)
         panels.register("deliveries", person.panel, order=60)
+        audit.name_things(
+            {
+                "canvas": audited.canvases,
+                "of": audited.canvases,
+                "batch": audited.batches,
+                "simulator.run": audited.simulations,
+                "scenario.run": audited.stories,
+            }
+        )
         audit.name_actions(
             {
                 "canvas.created": _("Canvas created"),

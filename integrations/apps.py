@@ -7,7 +7,7 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
-        from integrations import watching
+        from integrations import audited, watching
         from integrations.contract import door
         from integrations.delivery.reading import keep_door
         from integrations.home import first_step, panel
@@ -21,6 +21,14 @@ class IntegrationsConfig(AppConfig):
         metrics.register("delivery", watching.gauges)
         home.register("integrations", panel, order=10)
         home.register_first_step("integrations", first_step, order=10)
+        audit.name_things(
+            {
+                "audience": audited.audiences,
+                "ad_account": audited.ad_accounts,
+                "partner_user": audited.partner_users,
+                "reason": audited.reasons,
+            }
+        )
         audit.name_actions(
             {
                 "ad_account.disconnected": _("Ad account disconnected"),

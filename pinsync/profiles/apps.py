@@ -8,10 +8,12 @@ class ProfilesConfig(AppConfig):
     verbose_name = _("Profiles")
 
     def ready(self) -> None:
+        from pinsync.profiles import audited
         from pinsync.profiles.home import first_step
         from pinsync.workspaces import audit, home
 
         home.register_first_step("profiles", first_step, order=20)
+        audit.name_things({"segment": audited.segments, "profile": audited.profiles, "import.run": audited.imports})
         audit.name_actions(
             {
                 "import.cancelled": _("Import cancelled"),
