@@ -156,6 +156,18 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before the address is changed
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that signed up
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Pinsync: "
+ACCOUNT_FORMS = {
+    name: f"pinsync.workspaces.account_forms.{form}"
+    for name, form in {
+        "login": "LoginForm",
+        "signup": "SignupForm",
+        "add_email": "AddEmailForm",
+        "reset_password": "ResetPasswordForm",
+        "reset_password_from_key": "ResetPasswordKeyForm",
+        "change_password": "ChangePasswordForm",
+        "reauthenticate": "ReauthenticateForm",
+    }.items()
+}
 ACCOUNT_USER_DISPLAY = "pinsync.workspaces.accounts.display"
 
 EMAIL_URL_HOST = env_str("EMAIL_HOST")
