@@ -18,8 +18,9 @@ def test_alive_asks_nothing_of_the_database(client: Client):
 
 
 @pytest.fixture
-def working(db):
+def working(client: Client, db):
     """A worker that ticked just now."""
+    client.get("/readyz")  # the first request that a process answers imports all pages, which can take seconds
     now = timezone.now()
     Tick.objects.create(id=1, last_at=now.timestamp())
     return Heartbeat.objects.create(name="host:1", started_at=now, parent_at=now)
