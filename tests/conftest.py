@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import fcntl
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,10 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
+PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # that run tests
+LANES = 3  # kinds of tests that mostly wait
+STEP_BACK = 3  # by so much nicer is each than the one before it
+SELDOM = (20_000, 10, 50)  # garbage is looked for; as often as by default, among all that was imported, it took 7 %
 LARGE = 256 * 1024  # bytes of a table from which TRUNCATE is quicker, and the next test had better find it small
 
 
@@ -17,13 +23,14 @@ def _nothing_slow_on_purpose() -> Iterator[None]:
     """Do without what is made to be slow, or to be done once in the life of a process, and is done in every test here.
 
     A password's hash takes half a second. Every test's first request makes the middleware anew, and WhiteNoise would
-    open every static file; like this it looks for the one that is asked for. Processes of their own, as in tests that
-    start some, have neither.
+    open every static file; like this it looks for the one that is asked for. Garbage is looked for less often.
+    Processes of their own, as in tests that start some, have none of this.
     """
     with override_settings(
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         WHITENOISE_AUTOREFRESH=True,
     ):
+        gc.set_threshold(*SELDOM)
         yield
 
 
@@ -69,28 +76,50 @@ def _deletes(style: Any, tables: list[str], **kwargs: object) -> list[str]:
     ]
 
 
+def pytest_sessionstart() -> None:
+    """Let the processes that begin with other tests step back for the one that begins with those that judge times."""
+    if PROCESSES > 2:
+        os.nice(STEP_BACK * int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take long: one that begins last would hold up the end of the run alone.
+    """Give each of the processes that run the tests the kind that it begins with.
 
-    They mostly wait. Of several processes that run tests, which get equal runs of the list to begin with, half begin
-    with those and the others with the many that compute, so that the machine always has something to do and nobody
-    has to wait for all others.
+    Most of the time tests wait: for a tick, for a turn at Pinterest's pace, for processes. So more of them run side by
+    side than there are cores, but not just any: those that judge times in one lane, others that start processes in
+    another, those that talk to a sandbox in real time in a third, and what computes in the rest. Each process gets an
+    equal run of the list, which is filled up with what computes, and who is done takes over from who is not.
     """
-    long, short = [], []
+    lanes: list[list[pytest.Item]] = [[] for _ in range(max(min(LANES, PROCESSES - 1), 1))]
+    computing = []
     for item in items:
-        (long if _takes_long(item) else short).append(item)
-    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    share, waiting = len(items) // processes, max(processes // 2, 1)
-    if len(long) > share:
-        waiting = 1  # hardly any others were chosen
+        lane = _lane(item)
+        (computing if lane is None else lanes[lane % len(lanes)]).append(item)
+    left = len(items)
     items.clear()
-    for n in range(waiting):
-        begun = long[n::waiting]
-        computing = 2 * share - len(begun)  # its own, and the share of the one that begins with them
-        items += begun + short[:computing]
-        del short[:computing]
-    items += short
+    for n, lane_ in enumerate(lanes):
+        share = left // (PROCESSES - n)  # as xdist deals them out
+        room = max(share - len(lane_), 0)
+        items += lane_ + computing[:room]
+        left -= share
+        del computing[:room]
+    items += computing
 
 
-def _takes_long(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) is not None for name in ("processes", "browser"))
+def _lane(item: pytest.Item) -> int | None:
+    if item.get_closest_marker("timed") is not None:
+        return 0
+    if item.get_closest_marker("processes") is not None:
+        return 1
+    return 2 if "listening" in getattr(item, "fixturenames", ()) else None
+
+
+@pytest.fixture(autouse=True)
+def _in_turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no two tests judge times at once, whoever has taken over from whom."""
+    if PROCESSES == 1 or request.node.get_closest_marker("timed") is None:
+        yield
+        return
+    with (tmp_path_factory.getbasetemp().parent / "timed.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield

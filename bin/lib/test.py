@@ -6,7 +6,7 @@ import sys
 from environment import DEVELOPMENT, PYTHON, check_python, inherited, prepare
 from foreground import ROOT, Foreground, main_of
 
-PROCESSES = "2"  # each with a test database of its own; more are quicker, but crowd the tests of pace and turns
+PROCESSES = "4"  # each with a test database of its own: three whose tests mostly wait, and one whose tests compute
 
 # Tests start from the defaults, whatever the person who runs them has set for a server.
 KEPT = (
@@ -60,7 +60,8 @@ def main() -> None:
         sys.exit(code)
     os.chdir(ROOT)
     # In our place: signals and the exit code are pytest's own. Tests that are named run one after the other, so that
-    # pytest says what is wrong with a name. Who is done takes over from who is not: the slow ones come first.
+    # pytest says what is wrong with a name. Who is done takes over from who is not; tests/conftest.py says who begins
+    # with what.
     is_whole = all(argument.startswith("-") for argument in sys.argv[1:])
     parallel = ["-n", PROCESSES, "--dist", "worksteal"] if is_whole else []
     os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *parallel, *sys.argv[1:]], settings_of_tests())  # noqa: S606

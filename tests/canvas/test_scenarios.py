@@ -76,7 +76,9 @@ def put(monkeypatch):
     return put
 
 
-@pytest.mark.parametrize("slug", list(scenarios()))
+@pytest.mark.parametrize(
+    "slug", [pytest.param(slug, marks=pytest.mark.timed) if slug == "rush_hour" else slug for slug in scenarios()]
+)
 def test_every_scenario_ends_with_all_checks_holding(shop, alice, sandbox, slug):
     run = tell(begin(shop, slug, alice))
     held, made = telling.checks_of(run)

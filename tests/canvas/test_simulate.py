@@ -63,6 +63,7 @@ def users(number: int = 20, missing: float = 0.25) -> list[str]:
 
 @needs_the_export
 @delivers
+@pytest.mark.timed
 def test_the_export_gives_the_expected_figures_and_records(shop, sandbox, listening):
     """For each set of fields, one after the other in one workspace: figures, records, and never over the limit."""
     expected = json.loads(material.EXPECTED.read_text())

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import pytest
 from django.utils import timezone
 
 from integrations.delivery import retrying
@@ -115,6 +116,7 @@ def test_a_retry_never_overturns_a_later_intent(pinterest, connected, shop, alic
     assert pinterest.audiences() == {"Winter buyers": 0}
 
 
+@pytest.mark.timed
 def test_seven_requests_a_second_are_never_exceeded(pinterest, connected, shop, alice, settings):
     settings.USERS_PER_REQUEST = 2
     for number in range(24):

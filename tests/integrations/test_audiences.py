@@ -73,6 +73,7 @@ def test_a_cursor_that_makes_no_sense_starts_anew(big, now):
         assert audiences.search(big, "", cursor).audiences == first
 
 
+@pytest.mark.timed
 def test_searching_1200_audiences_takes_less_than_100_ms(big, now):
     audiences.refresh(big, now)
     rows = [copied(row, n) for n, row in enumerate(Audience.objects.all()[:600])]

@@ -29,6 +29,7 @@ def test_nobody_is_lost_in_forty_seconds_of_chaos(tmp_path):
     assert found["samples"]["looks"] > 50
 
 
+@pytest.mark.timed
 def test_what_is_measured_adds_up_and_nothing_is_left(tmp_path):
     found = run(tmp_path, "bench_delivery", "--users", "12000", "--pinterest-users", "2", "--latency", "0", seconds=150)
     assert (found["entered"], found["synced"], found["pending"]) == (24_000, 24_000, 0)
@@ -42,6 +43,7 @@ def test_what_is_measured_adds_up_and_nothing_is_left(tmp_path):
         assert of_person["batches"] + 2 == found["pace"][person]["requests"] - found["pace"][person]["refused_429"]
 
 
+@pytest.mark.timed
 def test_a_few_are_accepted_within_ten_seconds_beside_a_crowd(tmp_path):
     found = run(tmp_path, "bench_delivery", "--fairness", "150000", seconds=150)
     assert [one["operation"] for one in found["others"]] == ["add", "remove", "add"]

@@ -18,7 +18,7 @@ from tests.helpers import audience_named, break_it, figures, let_in, people, syn
 from tests.integrations.delivery.conftest import connect
 from tests.workers import Beside, until
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.processes, pytest.mark.timed, pytest.mark.django_db(transaction=True)]
 
 AT_MOST = 60  # seconds; a loaded machine takes its time
 DRAIN = """

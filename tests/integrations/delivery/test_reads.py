@@ -27,6 +27,7 @@ def test_the_limit_is_kept_with_room_for_late_starts():
     assert 60 / limits.SECONDS_BETWEEN_READS < limits.READS_PER_MINUTE * 0.95
 
 
+@pytest.mark.timed
 @pytest.mark.django_db(transaction=True)
 def test_reads_of_one_person_are_spaced_whoever_makes_them():
     started = time.monotonic()
@@ -46,6 +47,7 @@ def test_reads_of_one_person_are_spaced_whoever_makes_them():
     assert time.monotonic() - started < 0.5
 
 
+@pytest.mark.timed
 @pytest.mark.django_db
 def test_a_page_waits_two_seconds_at_most_and_upkeep_less():
     Pace.objects.create(partner="pinterest", partner_user_id="1", next_read=time.time() + 1)

@@ -101,6 +101,7 @@ def test_reads_live_from_the_rest_and_upkeep_stops_first(db):
     assert AppRead.objects.count() == ALL
 
 
+@pytest.mark.timed
 def test_a_refusal_says_when_it_works_again_and_then_it_does(db):
     read(PEOPLES)
     AppRead.objects.update(at=F("at") - 20 * 3600)

@@ -22,6 +22,7 @@ from tests.workers import Worker, is_alive, until
 
 pytestmark = [
     pytest.mark.processes,
+    pytest.mark.timed,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
 ]
