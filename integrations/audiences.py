@@ -185,7 +185,10 @@ def problems_of(syncs: Sequence[AudienceSync]) -> dict[int, list[Problem]]:
         workspace__in={sync.workspace_id for sync in syncs}, partner__in={sync.partner for sync in syncs}
     )
     connections = {(connection.workspace_id, connection.partner): connection for connection in found}
-    coming_back = recreating.unfinished_of({sync.audience_id for sync in syncs if sync.audience_id})
+    not_there = (Audience.State.CREATING, Audience.State.FAILED)
+    coming_back = recreating.unfinished_of(
+        {sync.audience.pk for sync in syncs if sync.audience and sync.audience.state in not_there}
+    )
     return {
         sync.pk: _problems(sync, connections.get((sync.workspace_id, sync.partner)), sync.audience_id in coming_back)
         for sync in syncs
@@ -237,7 +240,7 @@ def _audience_problems(sync: AudienceSync, is_coming_back: bool) -> list[Problem
     if state == Audience.State.GONE:
         sentence = _("The audience “{name}” does not exist any more. Recreate it, or choose another one.")
         return [Problem(sentence.format(name=audience.name), _recreation_page(sync), _("Recreate audience"))]
-    if is_coming_back and state in (Audience.State.CREATING, Audience.State.FAILED):
+    if is_coming_back:
         if state == Audience.State.CREATING:
             sentence, action = _("The deleted audience “{name}” is being created again."), _("Show progress")
         else:

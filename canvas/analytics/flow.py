@@ -12,7 +12,6 @@ from django.db.models import Exists, OuterRef
 
 from canvas.analytics import lanes, streams
 from canvas.analytics.figures import Metrics, read
-from canvas.analytics.periods import MINUTE
 from canvas.models import Step
 from integrations import registry, sizes
 from integrations.audiences import connection_of
@@ -20,7 +19,7 @@ from integrations.contract import Quota
 from integrations.delivery import forecast, timetable
 from integrations.delivery.forecast import Line, Outlook
 from integrations.delivery.timetable import Timetable
-from integrations.models import Attempt, Audience, AudienceSync, Batch, Connection, Delivery
+from integrations.models import Audience, AudienceSync, Batch, Delivery
 from integrations.reasons import Reason, reason
 from integrations.sizes import Standing
 
@@ -53,13 +52,13 @@ def flow_of(step: Step, figures: Metrics, now: datetime) -> Flow | None:
     may_call = connection is not None and connection.may_call
     open_ = _open_batches(sync) if figures.pending else []
     oldest = lanes.oldest(sync, window=streams.WINDOW) if figures.pending else None
-    times = timetable.read(connection)
+    times = timetable.read(connection, minute_to=now)
     failing = next((batch for batch in open_ if batch.reason), None)
     goes_on = bool(figures.pending and may_call and sync.audience_id)
     return Flow(
         partner=partner.name,
         standing=_standing(sync),
-        requests=_requests(connection, now),
+        requests=times.requests,
         requests_allowed=round(60 / partner.seconds_between_writes) if partner.seconds_between_writes else 0,
         waits=_seconds(now, [batch.oldest_entered_at for batch in open_] + ([oldest] if oldest else [])),
         next_request=max(times.next_slot_in, _next_try(open_, oldest, times, now)) if goes_on else None,
@@ -153,14 +152,6 @@ def _next_try(open_: list[Batch], oldest: datetime | None, times: Timetable, now
     if oldest is not None:
         due.append(datetime.fromtimestamp(times.last_tick, tz=UTC) + timedelta(seconds=settings.TICK_SECONDS))
     return max((min(due) - now).total_seconds(), 0.0) if due else 0.0
-
-
-def _requests(connection: Connection | None, now: datetime) -> int:
-    """Return how many write requests of the partner user started in the last minute, in every workspace."""
-    if connection is None:
-        return 0
-    same_user = {"pace__partner": connection.partner, "pace__partner_user_id": connection.partner_user_id}
-    return Attempt.objects.filter(started_at__gt=now - MINUTE, started_at__lte=now, **same_user).count()
 
 
 def _drained(sync: AudienceSync, pending: int, times: Timetable) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from canvas.analytics import lanes
@@ -88,15 +88,14 @@ def _in_state(rows: QuerySet[Delivery], state: str, parts: "list[_Stretch]", lim
 
 def not_synced(sync: AudienceSync, reasons: Iterable[str], place: Place, limit: int, *, span: Span = ALWAYS) -> Slice:
     """Return users who ended without a batch, for these reasons."""
-    found: list[Delivery] = []
+    parts = [
+        # `>` so that the partial index fits
+        part.of(Delivery.objects.filter(sync=sync.pk, reason=reason).filter(reason__gt=""))[: limit + 1]
+        for reason in reasons
+        for part in _behind(place, span)
+    ]
     with transaction.atomic(savepoint=False), read_in_order():
-        for reason in reasons:
-            # `>` so that the partial index fits
-            rows = Delivery.objects.filter(sync=sync.pk, reason=reason).filter(reason__gt="")
-            of_reason: list[Delivery] = []
-            for part in _behind(place, span):
-                of_reason += part.of(rows)[: limit + 1 - len(of_reason)]
-            found += of_reason
+        found = _together(parts)
     return _page(sorted(found, key=lambda row: (row.entered_at, row.pk), reverse=True), limit)
 
 
@@ -183,6 +182,13 @@ def _behind(place: Place, span: Span) -> list[_Stretch]:
         return []
     same = _Stretch(Q(entered_at=place.at, id__lt=place.id), Q(), ("-id",))
     return [same, _Stretch(Q(entered_at__lt=place.at), oldest)]
+
+
+def _together(parts: Sequence[QuerySet[Delivery]]) -> list[Delivery]:
+    """Return the rows of all parts, asked for in one statement; each keeps its own order and limit."""
+    asked = [part.query.get_compiler(connection=connection).as_sql() for part in parts]
+    query = " UNION ALL ".join(f"SELECT * FROM ({sql}) part_{number}" for number, (sql, _) in enumerate(asked))
+    return list(Delivery.objects.raw(query, [param for _, params in asked for param in params])) if asked else []
 
 
 def _page(found: list[Delivery], limit: int) -> Slice:

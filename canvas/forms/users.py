@@ -66,7 +66,7 @@ class UsersFilter(forms.Form):
 
     def _reasons(self, asked: str) -> list[tuple[str, str]]:
         """Return the reasons of the state's users, the most frequent first, and the one that is asked for."""
-        if self.step.sync is None:
+        if self.step.sync is None or self.state in ("synced", "pending"):
             return []
         called = registry.name_of(self.step.sync.partner)
         rows = SyncReason.objects.filter(sync=self.step.sync_id, users__gt=0).order_by("-users", "reason")

@@ -65,7 +65,7 @@ def test_nothing_is_promised_where_the_audience_was_removed(launched, step):
     type(step.sync.audience).objects.filter(pk=step.sync.audience_id).delete()
     step = steps_of(launched).get(pk=step.pk)
     flow = flow_of(step, metrics(step), NOON + 30 * MINUTE)
-    assert (flow.audience, flow.next_request, flow.drained) == (None, None, None)
+    assert (flow.standing, flow.next_request, flow.drained) == (None, None, None)
     assert notes_of(steps_of(launched), NOON) == {}
 
 
