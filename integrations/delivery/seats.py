@@ -42,15 +42,6 @@ def leave(holder: uuid.UUID) -> None:
     Seat.objects.filter(holder=holder).update(holder=None, until=0)
 
 
-def taken() -> list[uuid.UUID]:
-    """Return who sits, in the order of the seats."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT holder FROM integrations_seat WHERE holder IS NOT NULL AND until > {clock_sql()} ORDER BY number"
-        )
-        return [holder if isinstance(holder, uuid.UUID) else uuid.UUID(holder) for (holder,) in cursor.fetchall()]
-
-
 def _value(holder: uuid.UUID) -> str | uuid.UUID:
     """Return the id as the database keeps it: SQLite has no type for it."""
     return holder if connection.features.has_native_uuid_field else holder.hex

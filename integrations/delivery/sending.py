@@ -25,7 +25,6 @@ from integrations.delivery.clock import database_clock
 from integrations.delivery.lanes import DueLane, Lookout, flushed_at
 from integrations.delivery.limits import limits_of
 from integrations.delivery.reading import in_background, reads_of
-from integrations.delivery.sharing import Share
 from integrations.errors import Follows, PartnerError, Told
 from integrations.models import AdAccount, Audience, Batch, Connection
 from integrations.tokens import with_live
@@ -36,10 +35,10 @@ LOOK_AHEAD = 0.3  # seconds before its slot that a batch is claimed: time enough
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 LOOK_EVERY_AT_MOST = 0.12  # the same where looking takes long; less than lies between two requests of a person
 LOOKING = 0.1  # of the time may go into looking
-LOOK_AT_OTHERS = 0.5  # the same while all that is due is another process's share
 NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to claim
 AFTER_ANOTHER = 1.0  # seconds without having met another process at a lane: until then there is work for two
 LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
+LANE_HELD_MOST = 0.5  # found there time after time, it is left to it, and twice as long each time up to this
 FAILED = 1.0  # the same after a sender failed at it, as all do while the database refuses connections
 
 
@@ -158,9 +157,9 @@ class _Drain:
         # Leases are taken and judged by one clock: a machine whose own is ahead would take batches that are being sent.
         self.clock = database_clock()
         self.held_at = 0.0  # when another process was last found claiming
+        self.held_for: dict[tuple[int, str], float] = {}  # how long each lane is left to it next time
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
         self.lookout = Lookout()
-        self.share = Share(seat)
         self.connections: list[BaseDatabaseWrapper] = []  # of the senders
 
     def run(self) -> int:
@@ -177,13 +176,10 @@ class _Drain:
                 self._gather()
                 began = time.monotonic()
                 lanes = self._look()
-                ours = self.share.of(lanes, began)
                 rest = min(max(LOOK_EVERY, (time.monotonic() - began) / LOOKING), LOOK_EVERY_AT_MOST)
-                if lanes and not ours:
-                    rest = LOOK_AT_OTHERS
                 # Uneven, or of processes in step the same one would find every slot taken.
                 look_at = began + rest * random.uniform(0.5, 1.5)
-                for lane in self._choose(ours):
+                for lane in self._choose(lanes):
                     self.claiming.add(lane.audience_id)
                     self.at_work[pool.submit(self._in_thread, lane)] = lane
                 # What may go in hours only is for later ticks: looking at it all the time would cost a core.
@@ -224,8 +220,6 @@ class _Drain:
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
         lanes = self.lookout.due_lanes(now=now, flushed_at=flushed_at(), full=full)
-        if self.lookout.saw_all:
-            self.share.look_around()
         return [
             lane
             for lane in lanes
@@ -275,7 +269,7 @@ class _Drain:
         return True
 
     def _claim(self, lane: DueLane) -> claiming.Claim | None:
-        rest = NOTHING_YET
+        key, rest = (lane.audience_id, lane.operation), NOTHING_YET
         try:
             limits = limits_of(lane.partner)
             claimed = claiming.claim(
@@ -288,12 +282,15 @@ class _Drain:
                 first_id=lane.first_id,
             )
         except claiming.LaneHeld:
-            claimed, rest = None, LANE_HELD
+            claimed, rest = None, self.held_for.get(key, LANE_HELD)
+            self.held_for[key] = min(rest * 2, LANE_HELD_MOST)
             self.held_at = time.monotonic()
+        else:
+            self.held_for.pop(key, None)
         finally:
             self.claiming.discard(lane.audience_id)
         if claimed is None:
-            self.rest_until[lane.audience_id, lane.operation] = time.monotonic() + rest
+            self.rest_until[key] = time.monotonic() + rest
         return claimed
 
     def _gather(self) -> None:

@@ -186,7 +186,7 @@ def test_a_429_without_a_header_halves_the_pace_which_recovers_step_by_step(work
     gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
     assert statistics.median(later - earlier for earlier, later in itertools.pairwise(before)) < 0.19
     assert statistics.mean(gaps[:3]) > 0.22  # 300 ms, 270 ms, 243 ms …
-    assert statistics.mean(gaps[:3]) > statistics.mean(gaps[3:6])
+    assert statistics.median(gaps[:3]) > statistics.median(gaps[3:6])  # one that came late shifts no median
     assert statistics.median(gaps[12:]) < 0.19  # … back at full pace
     assert Pace.objects.get().slowdown == 1
 
