@@ -86,6 +86,7 @@ class Foreground:
             while process.poll() is None:
                 look()
                 self.pause()
+            self.pause(0)  # one that was just being started gets the signal, too: that is no failure of its own
         finally:
             stop_group(process, GRACE_SECONDS)
         return process.returncode
