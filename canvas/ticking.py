@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from canvas import journeys, schedules
-from integrations.delivery import giving_up, sending, worker
+from integrations.delivery import draining, giving_up, worker
 
 AT_A_TIME = 2.0  # seconds of delivering between two looks at the clock
 REST = 0.2
@@ -45,4 +45,4 @@ def _work(seconds: float, clock: Callable[[], datetime]) -> None:
     journeys.advance_due(now)
     worker.tick(now)
     giving_up.give_up(now)
-    sending.drain(seconds=seconds)
+    draining.drain(seconds=seconds)

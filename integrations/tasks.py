@@ -7,7 +7,7 @@ import time
 from django.utils import timezone
 
 from integrations import audiences, retrying, telling, upkeep
-from integrations.delivery import correcting, giving_up, sending, tidying, worker
+from integrations.delivery import correcting, draining, giving_up, tidying, worker
 from integrations.delivery.clock import database_clock
 from integrations.errors import PartnerError
 from integrations.models import AdAccount
@@ -23,7 +23,7 @@ def deliver() -> None:
     began = time.monotonic()
     # Of different length, or those that a tick began together would pause together.
     seconds = DELIVER_SECONDS * random.uniform(0.6, 1)
-    sending.drain(seconds=seconds, stop=worker.stopping)
+    draining.drain(seconds=seconds, stop=worker.stopping)
     if time.monotonic() - began >= seconds:
         worker.ring_all()
 

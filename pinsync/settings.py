@@ -218,6 +218,7 @@ GIVE_UP_AFTER_SECONDS = env_int("PINSYNC_GIVE_UP_AFTER_SECONDS", 13 * 3600, leas
 # Lower (never higher) limits than the partner's own; 0 means the partner's.
 USERS_PER_REQUEST = env_int("PINSYNC_USERS_PER_REQUEST", 0)
 RECORDS_PER_REQUEST = env_int("PINSYNC_RECORDS_PER_REQUEST", 0)
+CLAIMERS = env_int("PINSYNC_CLAIMERS", 1, least=1)  # threads of one delivery task that make batches
 SENDERS = env_int("PINSYNC_SENDERS", 24, least=1)  # threads of one delivery task, started as needed
 DELIVERY_SEATS = env_int("PINSYNC_DELIVERY_SEATS", 2, least=1)  # processes that deliver at once, over all machines
 # What every tick rings for; each is quick, and safe to run twice.

@@ -155,7 +155,7 @@ def test_statements_are_never_logged():
 def test_the_text_of_a_failed_task_is_not_kept():
     text = (
         "Key (email)=(x)\nann: y : Traceback (most recent call last):\n"
-        f'  File "{ROOT}/integrations/tasks.py", line 12, in deliver\n    sending.drain()\n'
+        f'  File "{ROOT}/integrations/tasks.py", line 12, in deliver\n    draining.drain()\n'
         "ValueError: Ann Smith\nann.smith: more of it\n"
     )
     assert without_text(text) == "ValueError [integrations/tasks.py:12 deliver]"

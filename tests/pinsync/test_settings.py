@@ -71,6 +71,7 @@ def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Comp
         ("PINSYNC_GIVE_UP_AFTER_SECONDS", "13h"),
         ("PINSYNC_USERS_PER_REQUEST", "-1"),
         ("PINSYNC_RECORDS_PER_REQUEST", "1,900"),
+        ("PINSYNC_CLAIMERS", "0"),
         ("PINSYNC_SENDERS", "0"),
         ("PINSYNC_DELIVERY_SEATS", "0"),
         ("PINSYNC_WORKERS", "0"),

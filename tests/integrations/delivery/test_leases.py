@@ -8,7 +8,7 @@ from django.db import connections
 from django.utils import timezone
 
 from integrations import tasks
-from integrations.delivery import claiming, sending, settling
+from integrations.delivery import claiming, draining, sending, settling
 from integrations.delivery.limits import limits_of
 from integrations.models import Attempt, Batch, Tick
 from tests.helpers import break_it, deliver, figures, let_in, people, records_at, records_of, sync_to
@@ -23,7 +23,7 @@ def claim(audience, now):
 
 def drained() -> None:
     try:
-        sending.drain(seconds=3)
+        draining.drain(seconds=3)
     finally:
         connections.close_all()
 
@@ -73,7 +73,7 @@ def test_a_machine_whose_clock_is_wrong_steals_nothing(workspace, audience, sand
     let_in(sync, people(workspace, 3))
     owner = claim(audience, timezone.now())
     tell(wrong)
-    assert sending.drain(seconds=1.5) == 0
+    assert draining.drain(seconds=1.5) == 0
     batch = Batch.objects.get()
     assert (batch.state, batch.lease) == ("sending", owner.batch.lease)
     tell(timedelta())

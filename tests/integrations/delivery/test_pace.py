@@ -24,11 +24,11 @@ AT_MOST = 60  # seconds; a loaded machine takes its time
 DRAIN = """
 import os, time
 from django.utils import timezone
-from integrations.delivery import sending, worker
+from integrations.delivery import draining, worker
 end, made = time.time() + 60, 0
 while time.time() < end and not os.path.exists({stop!r}):
     worker.tick(timezone.now())
-    made += sending.drain(seconds=60, stop=lambda: os.path.exists({stop!r}))
+    made += draining.drain(seconds=60, stop=lambda: os.path.exists({stop!r}))
     time.sleep(0.05)
 print(made)
 """

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations import tasks
-from integrations.delivery import giving_up, pacing, seats, sending, settling
+from integrations.delivery import draining, giving_up, pacing, seats, settling
 from integrations.models import Arrival, Batch, Pace, Tick
 from tests.helpers import audience_named, break_it, deliver, figures, later, let_in, mend, people, reasons, sync_to
 
@@ -80,7 +80,7 @@ def test_a_seat_is_kept_until_the_last_answer_is_in(workspace, audience, sandbox
 
     other = threading.Thread(target=try_to_sit)
     other.start()
-    assert sending.drain(seconds=0.3) == 1
+    assert draining.drain(seconds=0.3) == 1
     other.join()
     mend(sandbox)
     assert taken == [None]
@@ -97,7 +97,7 @@ def test_nobody_looks_twenty_times_a_second_at_what_waits_for_hours(workspace, a
     Tick.objects.update_or_create(id=1, defaults={"last_at": time.time()})
     pacing.slow_down(pacing.pace_of(connection), timedelta(hours=1))
     with CaptureQueriesContext(database) as queries:
-        assert sending.drain(seconds=1.5) == 0
+        assert draining.drain(seconds=1.5) == 0
     assert len([query for query in queries if "RECURSIVE" in query["sql"]]) == 1
 
 

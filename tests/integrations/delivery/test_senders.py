@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from integrations.delivery import sending
+from integrations.delivery import draining
 from integrations.delivery.pacing import spacing
 from integrations.models import Attempt, Pace, Tick
 from tests.helpers import audience_named, break_it, deliver, figures, let_in, people, sync_to
@@ -48,7 +48,7 @@ def test_senders_leave_no_connection_open(ad_account, sandbox, no_collection):
     for turn in ("first", "second"):
         for sync in syncs:
             wait_no_more(sync, f"{turn}-{sync.pk}-")
-        assert sending.drain(seconds=20) == AUDIENCES
+        assert draining.drain(seconds=20) == AUDIENCES
     assert [figures(sync)["synced"] for sync in syncs] == [6] * AUDIENCES
     assert opened() == before
 
@@ -58,12 +58,12 @@ def test_what_fails_is_left_alone_for_a_while(audience, sandbox, caplog):
     with database.cursor() as cursor:
         cursor.execute("ALTER TABLE profiles_profile RENAME TO away")
     try:
-        assert sending.drain(seconds=2.5) == 0
+        assert draining.drain(seconds=2.5) == 0
     finally:
         with database.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO profiles_profile")
     assert 1 <= [record.message for record in caplog.records].count("sender failed") <= 3
-    assert sending.drain(seconds=20) == 1
+    assert draining.drain(seconds=20) == 1
 
 
 def test_who_could_not_ask_for_the_apps_slot_asks_again(ad_account, sandbox, settings):
@@ -71,7 +71,7 @@ def test_who_could_not_ask_for_the_apps_slot_asks_again(ad_account, sandbox, set
     syncs = [sync_to(audience_named(f"Audience {n}", ad_account, sandbox.world)) for n in range(2)]
     for sync in syncs:
         wait_no_more(sync, f"of-{sync.pk}-")
-    break_it(sandbox, "latency", ms=int(sending.FAILED * 2_000))  # the other one is at work when the rest is over
+    break_it(sandbox, "latency", ms=int(draining.FAILED * 2_000))  # the other one is at work when the rest is over
     failed: list[str] = []
 
     def fail_once(execute, sql, params, many, context):
@@ -85,7 +85,7 @@ def test_who_could_not_ask_for_the_apps_slot_asks_again(ad_account, sandbox, set
 
     connection_created.connect(watch)
     try:
-        assert sending.drain(seconds=20) == 2
+        assert draining.drain(seconds=20) == 2
     finally:
         connection_created.disconnect(watch)
     assert len(failed) == 1

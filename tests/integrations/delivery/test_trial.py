@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from integrations import ad_accounts, audiences, creating, upkeep
 from integrations.contract import Quota
-from integrations.delivery import giving_up, pacing, rationing, reading, sending
+from integrations.delivery import draining, giving_up, pacing, rationing, reading
 from integrations.delivery.lanes import due_lanes
 from integrations.errors import RateLimited
 from integrations.models import AdAccount, AppPace, AppRead, Audience, Batch, Connection, Pace, Tick
@@ -172,7 +172,7 @@ def test_users_gather_until_right_before_the_slot(workspace, audience, sandbox):
 
     def drain():
         Tick.objects.update_or_create(id=1, defaults={"last_at": time.time()})
-        made.append(sending.drain(seconds=6))
+        made.append(draining.drain(seconds=6))
         database.close()
 
     worker = threading.Thread(target=drain)
@@ -194,11 +194,11 @@ def test_a_slot_goes_to_removals_first_and_one_batch_is_made_for_it(workspace, a
     let_in(adds, people(workspace, 5, name="add"), now=entered)
     let_in(removals, people(workspace, 4, name="remove"), now=entered)
     Tick.objects.update_or_create(id=1, defaults={"last_at": time.time()})
-    assert sending.drain(seconds=3) == 1
+    assert draining.drain(seconds=3) == 1
     assert (figures(adds)["pending"], figures(removals)["synced"]) == (5, 4)
     assert Batch.objects.count() == 1
     free_the_slot()
-    assert sending.drain(seconds=3) == 1
+    assert draining.drain(seconds=3) == 1
     assert figures(adds)["synced"] == 5
 
 
