@@ -71,6 +71,39 @@ def insert_select(model: type[models.Model], columns: Mapping[str, Any], queryse
         return cursor.rowcount
 
 
+def insert_row(model: type[models.Model], values: Mapping[str, Any]) -> int:
+    """Insert one row, for roads on which the ORM would cost more than the database; return its id.
+
+    `values` are by field name or column name. Name every field that may not be NULL: Django's defaults are not applied.
+    """
+    connection = default_connection
+    given = [
+        model._meta.get_field(name).get_db_prep_save(value, connection)  # type: ignore[union-attr]
+        for name, value in values.items()
+    ]
+    key = connection.ops.quote_name(model._meta.pk.column)  # type: ignore[arg-type]
+    places = ", ".join(["%s"] * len(given))
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_into(connection, model, list(values))} VALUES ({places}) RETURNING {key}", given)
+        return int(cursor.fetchone()[0])
+
+
+def update_rows(model: type[models.Model], changes: Mapping[str, Any], **where: Any) -> int:
+    """Change the rows of which all of `where` is so, for the same roads, and return how many. None is never so."""
+    connection = default_connection
+    fields = [model._meta.get_field(name) for name in (*changes, *where)]
+    given = [
+        field.get_db_prep_save(value, connection)  # type: ignore[union-attr]
+        for field, value in zip(fields, (*changes.values(), *where.values()), strict=True)
+    ]
+    is_so = [f"{connection.ops.quote_name(field.column)} = %s" for field in fields]  # type: ignore[union-attr, arg-type]
+    table = connection.ops.quote_name(model._meta.db_table)
+    sets, conditions = ", ".join(is_so[: len(changes)]), " AND ".join(is_so[len(changes) :])
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {sets} WHERE {conditions}", given)
+        return cursor.rowcount
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows of `model` about those of a set: the field `about` takes their primary key, `values` are for all the same.

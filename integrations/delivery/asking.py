@@ -14,6 +14,7 @@ from datetime import datetime
 from integrations.delivery import pacing
 from integrations.errors import Follows, PartnerError
 from integrations.models import Attempt, Pace
+from pinsync.sql import insert_row
 
 
 @dataclass
@@ -97,14 +98,13 @@ def take_turn() -> Callable[[], None] | None:
 
 def write_down(made: Iterable[Request], *, batch_id: int | None = None) -> None:
     """Keep requests: those made for a batch, or, without one, for something else such as a new audience."""
-    Attempt.objects.bulk_create(
-        Attempt(
-            batch_id=batch_id,
-            pace=one.pace,
-            started_at=one.started_at,
-            duration_ms=one.duration_ms,
-            http_status=one.http_status,
-            outcome=one.outcome,
-        )
-        for one in made
-    )
+    for one in made:
+        values = {
+            "batch": batch_id,
+            "pace": one.pace.pk,
+            "started_at": one.started_at,
+            "duration_ms": one.duration_ms,
+            "http_status": one.http_status,
+            "outcome": one.outcome,
+        }
+        insert_row(Attempt, values)

@@ -19,6 +19,7 @@ from integrations.delivery.plans import by_index
 from integrations.delivery.writing import writing
 from integrations.models import Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
+from pinsync.sql import insert_row
 
 OPPOSITE_TAKES = timedelta(seconds=5)  # until a batch is looked at again that waits for an answer to another one
 
@@ -187,6 +188,7 @@ def _claim_arrivals(audience_id: int, operation: str, limits: Limits, now: datet
         records=len(taken.records),
         oldest_entered_at=taken.oldest_entered_at,
     )
+    batch.of_syncs = taken.of_syncs
     return Claim(batch, taken.records)
 
 
@@ -233,7 +235,7 @@ def _leased(
     audience_id: int, operation: str, limits: Limits, now: datetime, *, oldest_entered_at: datetime, **values: int
 ) -> Batch:
     """Make a batch that the caller is to send."""
-    return Batch.objects.create(
+    batch = Batch(
         audience_id=audience_id,
         operation=operation,
         state=Batch.State.SENDING,
@@ -246,3 +248,6 @@ def _leased(
         lease_until=now + settling.LEASE,
         **values,
     )
+    columns = [field.attname for field in Batch._meta.concrete_fields if batch.pk or not field.primary_key]
+    batch.pk = insert_row(Batch, {name: getattr(batch, name) for name in columns})
+    return batch

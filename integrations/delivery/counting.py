@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -63,11 +64,19 @@ def _write(mine: Tally, now: datetime) -> None:
             changes = [mine.figures[sync_id][figure] for figure in FIGURES]
             if not any(changes):
                 continue
-            cursor.execute(_MOVE_TOTALS, [*changes, sync_id])
-            if cursor.rowcount == 0:
+            moves: list[tuple[str, list[Any]]] = [
+                (_MOVE_TOTALS, [*changes, sync_id]),
+                (_MOVE_MINUTE, [sync_id, minute_value, *changes]),
+                (_MOVE_HOUR, [sync_id, hour_value, *changes]),
+            ]
+            if connection.vendor == "postgresql":  # all at once
+                moves = [("; ".join(sql for sql, _ in moves), [value for _, values in moves for value in values])]
+            cursor.execute(*moves[0])
+            has_totals = cursor.rowcount > 0
+            for move in moves[1:]:
+                cursor.execute(*move)
+            if not has_totals:
                 cursor.execute(_FIRST_TOTALS, [sync_id, *changes])
-            cursor.execute(_MOVE_MINUTE, [sync_id, minute_value, *changes])
-            cursor.execute(_MOVE_HOUR, [sync_id, hour_value, *changes])
         for (sync_id, reason), users in sorted(mine.reasons.items()):
             if users > 0:
                 cursor.execute(_MORE_REASON, [sync_id, reason, users])

@@ -17,6 +17,7 @@ from integrations.delivery.waiting import LONGEST, backoff
 from integrations.delivery.writing import writing
 from integrations.errors import PartnerError
 from integrations.models import AdAccount, Audience, Batch, Delivery
+from pinsync.sql import update_rows
 
 LEASE = timedelta(seconds=60)  # of a batch; when it is over, another worker may send the batch again
 LONGEST_REQUEST = timedelta(seconds=36)  # 5 s to connect, 30 s to read, and what lies between
@@ -158,7 +159,9 @@ def users_by_sync(batch: Batch) -> Iterable[tuple[int, int]]:
 
 
 def _move(batch: Batch, **changes: object) -> bool:
-    return Batch.objects.filter(pk=batch.pk, state=Batch.State.SENDING, lease=batch.lease).update(**changes) == 1
+    if batch.lease is None:
+        return False
+    return update_rows(Batch, changes, id=batch.pk, state=Batch.State.SENDING, lease=batch.lease) == 1
 
 
 def _outcome(batch: Batch, answer: Answer) -> dict[str, object]:
@@ -176,7 +179,7 @@ def _accept(batch: Batch, answer: Answer) -> bool:
     if not _move(batch, state=Batch.State.ACCEPTED, settled_at=now, **_outcome(batch, answer)):
         return False
     with tally(now) as figures:
-        for sync_id, users in users_by_sync(batch):
+        for sync_id, users in batch.of_syncs or users_by_sync(batch):
             figures.move(sync_id, pending=-users, synced=users)
     if batch.is_correction:
         batch.corrections.all().delete()

@@ -29,6 +29,7 @@ class Taken:
     records: list[str]
     unusable: list[int]
     deleted: list[int]
+    of_syncs: list[tuple[int, int]]  # sync id and users; empty where that was not told
 
 
 def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) -> Taken | None:
@@ -42,11 +43,19 @@ def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) ->
     with connection.cursor() as cursor:
         cursor.execute(
             _TAKE,
-            [audience_id, other, audience_id, operation, first, operation, limits.users, limits.records],
+            [
+                *(audience_id, other),
+                *(audience_id, operation, first, operation, limits.users),
+                *(limits.records, limits.records),
+            ],
         )
-        is_opposed, batch_id, users, entered, records, unusable, deleted = cursor.fetchone()
+        is_opposed, batch_id, users, entered, records, unusable, deleted, gone, first_sync, last_sync = (
+            cursor.fetchone()
+        )
     if is_opposed:
         return None
+    if gone != users:
+        raise RuntimeError(f"Of {users} arrivals {gone} were there: somebody took them without holding the lane.")
     return Taken(
         batch_id,
         users,
@@ -54,6 +63,7 @@ def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) ->
         list(dict.fromkeys(records.split(","))) if users else [],
         unusable or [],
         deleted or [],
+        [(first_sync, users)] if users and first_sync == last_sync else [],
     )
 
 
@@ -62,9 +72,10 @@ _WANTED = [
     for name, column in RECORD_COLUMNS.items()
 ]
 _IN_LANE, _BY_AGE = of_lane("%s", "%s", "%s")
-# All of it sees one moment: whoever is taken, and was asked the opposite before, is seen to be opposed. `upto` counts
-# the records up to each user, in the order in which they come: the oldest first, and no sort makes sure of what nothing
-# disturbs. Who alone has more than a request carries goes alone.
+_TAKEN = "k.number > 0 AND k.id <= (SELECT id FROM last)"
+# All of it sees one moment: whoever is taken, and was asked the opposite before, is seen to be opposed. They come the
+# oldest first, and no sort makes sure of what nothing disturbs. `last` is who is taken last: where all records together
+# are too many, the last up to whom they are not; who alone has more than a request carries goes alone.
 _TAKE = f"""
 WITH opposed AS MATERIALIZED ({any_of("%s", "%s")}),
 oldest AS MATERIALIZED (
@@ -72,25 +83,29 @@ oldest AS MATERIALIZED (
     WHERE NOT (SELECT it_is FROM opposed) AND {_IN_LANE} ORDER BY {_BY_AGE} LIMIT %s
 ),
 known AS MATERIALIZED (
-    SELECT *, sum(number) OVER (ROWS UNBOUNDED PRECEDING) AS upto FROM (
-        SELECT o.*, p.id IS NOT NULL AS is_there,
-            num_nonnulls({", ".join(_WANTED)}) AS number, concat_ws(',', {", ".join(_WANTED)}) AS records
-        FROM oldest o LEFT JOIN profiles_profile p ON p.id = o.profile_id
-    ) one
+    SELECT o.*, p.id IS NOT NULL AS is_there,
+        num_nonnulls({", ".join(_WANTED)}) AS number, concat_ws(',', {", ".join(_WANTED)}) AS records
+    FROM oldest o LEFT JOIN profiles_profile p ON p.id = o.profile_id
 ),
-taken AS (
-    DELETE FROM integrations_arrival a USING known k
-    WHERE a.ctid = k.place AND k.number > 0 AND (k.upto <= %s OR k.upto = k.number)
-    RETURNING {", ".join(f"k.{column}" for column in COLUMNS)}, k.records
+last AS MATERIALIZED (
+    SELECT CASE WHEN sum(number) <= %s THEN max(id) ELSE (
+        SELECT max(id) FROM (
+            SELECT id, number, sum(number) OVER (ROWS UNBOUNDED PRECEDING) AS upto FROM known WHERE number > 0
+        ) counted WHERE upto <= %s OR upto = number
+    ) END AS id FROM known
+),
+gone AS (
+    DELETE FROM integrations_arrival WHERE ctid = ANY(ARRAY(SELECT place FROM known k WHERE {_TAKEN})) RETURNING 1
 ),
 made AS MATERIALIZED (SELECT nextval(pg_get_serial_sequence('integrations_batch', 'id')) AS id),
 put AS (
     INSERT INTO integrations_delivery ({", ".join(COLUMNS)}, batch_id, reason)
-    SELECT {", ".join(COLUMNS)}, (SELECT id FROM made), '' FROM taken
+    SELECT {", ".join(COLUMNS)}, (SELECT id FROM made), '' FROM known k WHERE {_TAKEN}
 )
 SELECT (SELECT it_is FROM opposed), (SELECT id FROM made), count(*), extract(epoch FROM min(entered_at))::float8,
     string_agg(records, ','),
     (SELECT array_agg(id) FROM known WHERE number = 0 AND is_there),
-    (SELECT array_agg(id) FROM known WHERE number = 0 AND NOT is_there)
-FROM taken
+    (SELECT array_agg(id) FROM known WHERE number = 0 AND NOT is_there),
+    (SELECT count(*) FROM gone), min(sync_id), max(sync_id)
+FROM known k WHERE {_TAKEN}
 """

@@ -6,6 +6,7 @@ The foreign keys of the two large tables carry no database constraint (checking 
 more than the insert) and no reverse relations: both are written by set-wise SQL in integrations/delivery only.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -106,6 +107,9 @@ class Batch(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)  # of the last attempt
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
     reason = models.CharField(max_length=40, blank=True)  # of the last attempt that failed
+
+    # Not kept: (sync id, users) of who is in it, where the sender has made it and so knows.
+    of_syncs: Sequence[tuple[int, int]] = ()
 
     class Meta:
         verbose_name = _("batch")

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from integrations import creating
 from integrations.delivery import claiming, giving_up, recreating, retrying
+from integrations.delivery.counting import FIGURES
 from integrations.delivery.limits import limits_of
 from integrations.models import Audience, Batch, Recreation
 from pinsync.profiles.models import Profile
@@ -19,7 +20,7 @@ def locked(work: Callable[[], object]) -> list[int]:
 
     def note(execute, sql, params, many, context):
         if sql.startswith("UPDATE integrations_synctotals"):
-            syncs.append(params[-1])
+            syncs.append(params[len(FIGURES)])
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
