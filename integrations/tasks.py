@@ -2,7 +2,6 @@
 
 import logging
 import random
-import time
 
 from django.utils import timezone
 
@@ -15,17 +14,15 @@ from integrations.models import AdAccount
 log = logging.getLogger("pinsync.audiences")
 
 RETRY_SECONDS = 10.0  # then others take their turn
-DELIVER_SECONDS = 20.0  # less than the queue's timeout of 60 s by more than the longest request
+# Less than the queue's timeout of 60 s by more than the longest request, and than handing over.
+DELIVER_SECONDS = 18.0
 
 
 def deliver() -> None:
     """Send what is due; ring again when there is more than one task's worth."""
-    began = time.monotonic()
-    # Of different length, or those that a tick began together would pause together.
+    # Of different length, or those that a tick began together would end together.
     seconds = DELIVER_SECONDS * random.uniform(0.6, 1)
-    draining.drain(seconds=seconds, stop=worker.stopping)
-    if time.monotonic() - began >= seconds:
-        worker.ring_all()
+    draining.drain(seconds=seconds, stop=worker.stopping, hand_over=worker.ring_all)
 
 
 def tick() -> None:

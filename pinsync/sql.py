@@ -146,7 +146,8 @@ def insert_either(
         values = [compiler.compile(constant) for constant in constants]
         columns = ", ".join(["pk", *(sql for sql, _params in values)])
         into = _into(connection, rows.model, [rows.about, *rows.values])
-        parts.append(f"{name} AS ({into} SELECT {columns} FROM chosen WHERE {where} ORDER BY pk RETURNING 1)")
+        # In the order of `chosen`: sorted once more, a large set would go through files.
+        parts.append(f"{name} AS ({into} SELECT {columns} FROM chosen WHERE {where} RETURNING 1)")
         params += tuple(param for _sql, some in values for param in some)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -18,11 +18,11 @@ SLOWEST = 2_000  # users a second of one partner user: whoever is slower than th
 
 
 def measure(
-    folder: Path, *, users: int, people: int, latency: int, workers: int, backlog: bool = False
+    folder: Path, *, users: int, people: int, latency: int, workers: int, entering: bool = False
 ) -> dict[str, Any]:
     """Let `users` enter for each of `people` partner users, all at once, and wait until all are accepted.
 
-    With `backlog` all have entered when the workers start: what is measured then is delivery alone.
+    They wait when the workers start; with `entering` they enter then, on the same machine, as fast as they can.
     """
     made = stage.build(folder, people=people, workers=workers)
     try:
@@ -33,7 +33,7 @@ def measure(
             syncs += stage.fed(account, "Everybody", "add")[1]
         if latency:
             made.sandbox.break_it("latency", ms=latency)
-        if not backlog:
+        if entering:
             made.start_workers()
         began, start = time.time(), time.monotonic()
         for first in range(0, users, ENTER_AT_ONCE):
@@ -44,7 +44,7 @@ def measure(
                     some = of_brand.filter(pk__gte=lowest + first, pk__lt=lowest + min(first + ENTER_AT_ONCE, users))
                     enter(sync, some, now=timezone.now())
         entered_in = time.monotonic() - start
-        if backlog:
+        if not entering:
             made.start_workers()
             start = time.monotonic()
         _wait(users / SLOWEST + 60)
@@ -56,7 +56,7 @@ def measure(
             "pinterest_users": people,
             "latency_ms": latency,
             "workers": workers,
-            "backlog": backlog,
+            "entering": entering,
             "entered_in_seconds": round(entered_in, 2),
             "seconds": round(seconds, 2),
             "users_per_second": round(users * people / seconds),

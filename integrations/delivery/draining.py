@@ -30,29 +30,38 @@ NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to c
 AFTER_ANOTHER = 1.0  # seconds without having met another process at a lane: until then there is work for two
 LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
 LANE_HELD_MOST = 0.5  # found there time after time, it is left to it, and twice as long each time up to this
+HANDING_OVER = 2.0  # seconds in which another process sits down, unless all are at other tasks
 FAILED = 1.0  # the same after a sender failed at it, as all do while the database refuses connections
 
 
-def drain(*, seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
+def drain(
+    *, seconds: float, stop: Callable[[], bool] = lambda: False, hand_over: Callable[[], None] | None = None
+) -> int:
     """Deliver until nothing is due or `seconds` are over; return the number of requests made.
 
     Any number of processes may drain at once: seats keep them few, lanes and leases keep them apart, and the pace
-    row keeps all of them together within the partner's limits.
+    row keeps all of them together within the partner's limits. `hand_over` is to have another process begin when the
+    time is over; this one goes on until that has sat down, for `HANDING_OVER` seconds at most.
     """
     seat = seats.take()
     if seat is None:
         return 0
     try:
-        return _Drain(time.monotonic() + seconds, seat, stop).run()
+        return _Drain(time.monotonic() + seconds, seat, stop, hand_over).run()
     finally:
         seats.leave(seat)
 
 
 class _Drain:
-    def __init__(self, ends_at: float, seat: uuid.UUID, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, ends_at: float, seat: uuid.UUID, stop: Callable[[], bool], hand_over: Callable[[], None] | None
+    ) -> None:
         self.ends_at = ends_at
         self.seat = seat
         self.stop = stop
+        self.hand_over = hand_over
+        self.offered = False  # whether the seat is free for another process
+        self.renewed = time.monotonic()
         self.made = 0
         self.at_work: dict[Future[bool], DueLane] = {}
         self.rest_until: dict[tuple[int, str], float] = {}
@@ -64,17 +73,12 @@ class _Drain:
         self.lookout = Lookout()
 
     def run(self) -> int:
-        renewed = time.monotonic()
         look_at = 0.0
         with (
             self._threads(settings.CLAIMERS, "claimer") as self.claimers,
             self._threads(settings.SENDERS, "sender") as pool,
         ):
-            while not self.stop() and time.monotonic() < self.ends_at:
-                if time.monotonic() - renewed > seats.RENEW_EVERY:
-                    if not seats.keep(self.seat):
-                        break
-                    renewed = time.monotonic()
+            while not self.stop() and self._may_go_on():
                 # Not behind every answer: where many come at once, looking would cost more than sending.
                 time.sleep(max(look_at - time.monotonic(), 0))
                 self._gather()
@@ -96,8 +100,25 @@ class _Drain:
             while self.at_work:  # the seat stays ours until the last answer is in
                 wait(self.at_work, timeout=seats.RENEW_EVERY)
                 self._gather()
-                seats.keep(self.seat)
+                if not self.offered:
+                    seats.keep(self.seat)
         return self.made
+
+    def _may_go_on(self) -> bool:
+        """Return whether the seat is ours; when our time is over, offer it, and go on until somebody has taken it."""
+        now = time.monotonic()
+        if now >= self.ends_at:
+            if self.offered or self.hand_over is None:
+                return False
+            self.offered, self.ends_at = True, now + HANDING_OVER
+            seats.offer(self.seat)
+            self.hand_over()
+        elif self.offered:
+            return seats.has(self.seat)
+        elif now - self.renewed > seats.RENEW_EVERY:
+            self.renewed = now
+            return seats.keep(self.seat)
+        return True
 
     @contextmanager
     def _threads(self, number: int, name: str) -> Iterator[ThreadPoolExecutor]:

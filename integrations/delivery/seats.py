@@ -38,6 +38,17 @@ def keep(holder: uuid.UUID) -> bool:
         return bool(cursor.rowcount)
 
 
+def offer(holder: uuid.UUID) -> None:
+    """Let somebody else sit down at once; until then `has` the holder the seat."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integrations_seat SET until = 0 WHERE holder = %s", [_value(holder)])
+
+
+def has(holder: uuid.UUID) -> bool:
+    """Return whether nobody else has sat down in the holder's place."""
+    return Seat.objects.filter(holder=holder).exists()
+
+
 def leave(holder: uuid.UUID) -> None:
     Seat.objects.filter(holder=holder).update(holder=None, until=0)
 

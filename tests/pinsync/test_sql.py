@@ -1,5 +1,6 @@
-"""insert_select and insert_either: sets in, sets out, with the right types on both databases."""
+"""Sets in, sets out, and single rows by hand, with the right types on both databases."""
 
+import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -8,17 +9,19 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Length
 
 from canvas.models import Canvas, Entry, Move
-from integrations.models import Arrival, AudienceSync, Delivery
+from integrations.models import Arrival, Attempt, AudienceSync, Delivery, Seat
 from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
 from pinsync.sql import (
     Rows,
     found_by_the_narrowest_index,
     insert_either,
+    insert_row,
     insert_select,
     joined_as_sets,
     joined_by_lookup,
     read_in_order,
     rows_about,
+    update_rows,
 )
 from pinsync.workspaces.models import AuditEvent, Workspace
 
@@ -235,3 +238,33 @@ def test_the_number_of_rows_is_known_about_before_and_after_they_are_analyzed(pr
         cursor.execute("ANALYZE profiles_profile")
     assert first > 0  # from the size of the file, which rows of other tests have made larger
     assert rows_about(Profile) == 5
+
+
+def test_a_row_by_hand_is_the_row_that_the_orm_makes():
+    made = insert_row(
+        Attempt,
+        {
+            "batch": None,
+            "pace_id": 7,
+            "started_at": NOON,
+            "duration_ms": 12,
+            "http_status": None,
+            "outcome": "accepted",
+        },
+    )
+    found = Attempt.objects.get(pk=made)
+    assert (found.batch_id, found.pace_id, found.started_at) == (None, 7, NOON)
+    assert (found.duration_ms, found.http_status, found.outcome) == (12, None, "accepted")
+
+
+def test_rows_are_changed_by_hand_where_all_of_it_is_so():
+    mine, theirs = uuid.uuid4(), uuid.uuid4()
+    Seat.objects.bulk_create([Seat(number=1, holder=mine), Seat(number=2, holder=theirs), Seat(number=3)])
+    assert update_rows(Seat, {"until": 5.5}, holder=mine, number=2) == 0
+    assert update_rows(Seat, {"until": 5.5, "holder": None}, holder=mine, number=1) == 1
+    assert update_rows(Seat, {"until": 1.0}, holder=None) == 0  # None is never so
+    assert list(Seat.objects.order_by("number").values_list("number", "holder", "until")) == [
+        (1, None, 5.5),
+        (2, theirs, 0.0),
+        (3, None, 0.0),
+    ]

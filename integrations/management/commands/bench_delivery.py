@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--pinterest-users", type=int, default=1)
         parser.add_argument("--latency", type=int, default=150, help="of every answer of the sandbox, in ms")
         parser.add_argument("--workers", type=int, default=0, help="manage.py worker processes; 3 for --soak, else 1")
-        parser.add_argument("--backlog", action="store_true", help="all have entered when the workers start")
+        parser.add_argument("--entering", action="store_true", help="they enter while the workers deliver, not before")
         parser.add_argument("--steady", type=float, metavar="RATE", help="users a second, adds and removals")
         parser.add_argument("--shared", action="store_true", help="3 users a second for each of 20 audiences")
         parser.add_argument("--soak", action="store_true", help="2 workspaces, 6 audiences, 3 workers, at the limit")
@@ -65,7 +65,7 @@ def _measure(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         people=options["pinterest_users"],
         latency=options["latency"],
         workers=workers,
-        backlog=options["backlog"],
+        entering=options["entering"],
     )
 
 

@@ -87,7 +87,7 @@ def test_a_seat_is_kept_until_the_last_answer_is_in(workspace, audience, sandbox
 
 
 def test_a_delivery_task_ends_before_the_queue_kills_it():
-    longest = pacing.LONGEST_WAIT + settling.LONGEST_REQUEST.total_seconds()
+    longest = draining.HANDING_OVER + pacing.LONGEST_WAIT + settling.LONGEST_REQUEST.total_seconds()
     assert tasks.DELIVER_SECONDS + longest < project.Q_CLUSTER["timeout"]
 
 

@@ -194,7 +194,11 @@ def test_records_are_added_and_removed(sandbox, access_token):
 
 
 @pytest.mark.parametrize(
-    "bad", ["ann@example.com", ONE.upper().replace("1", "A"), "", "1" * 63, f"{ONE},{TWO}", f"{ONE}\n"]
+    "bad",
+    [
+        *("ann@example.com", "", "1" * 63, f"{ONE},{TWO}", f"{ONE}\n", f"{ONE[:63]}\n", f"{'1' * 31},{'2' * 32}"),
+        *(ONE.upper().replace("1", "A"), "é" * 64, "\ud800" * 64, "\uff11" * 64, "g" * 64, "," * 64),
+    ],
 )
 def test_nothing_but_digests_leaves_the_building(sandbox, access_token, wire, bad):
     before = len(wire.calls)
