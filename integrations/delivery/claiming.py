@@ -33,7 +33,7 @@ class Claim:
 
 
 class LaneHeld(Exception):
-    """Another worker claims from this lane at this moment; a claim takes milliseconds."""
+    """Another worker claims from this lane at this moment, which takes milliseconds, or has done so before its turn."""
 
 
 def claim(
@@ -45,14 +45,16 @@ def claim(
     now: datetime,
     retries: bool = True,
     first_id: int = 0,
+    last_served: float | None = None,
 ) -> Claim | None:
     """Lease a batch of the lane: one that waits for its next attempt (if `retries`), else (if `fresh`) a new one.
 
     `first_id` is an arrival before which nobody waits, as far as the caller knows: whoever does is left for later.
-    Returns None when nothing may be sent now. Raises LaneHeld.
+    `last_served` is when the audience was served last, as far as the caller knows, where others wait for their turn: it
+    has had its turn if it was served since. Returns None when nothing may be sent now. Raises LaneHeld.
     """
     with writing(), by_index(), tally(now):
-        if not _hold(audience_id, now):
+        if not _hold(audience_id, now, last_served):
             raise LaneHeld
         while retries and (batch := _take_up(audience_id, operation, now)) is not None:
             prepare = _corrections if batch.is_correction else _as_profiles_are_now
@@ -130,25 +132,29 @@ def wait_for_lane(audience_id: int) -> None:
     Lane.objects.select_for_update().get(audience_id=audience_id)
 
 
-def _hold(audience_id: int, now: datetime) -> bool:
-    """Lock the lane until the transaction ends and note that it was served; return False where another has it."""
-    if _serve(audience_id, now):
+def _hold(audience_id: int, now: datetime, last_served: float | None = None) -> bool:
+    """Lock the lane until the transaction ends and note that it was served; return False where another has it.
+
+    And where it was served since `last_served`.
+    """
+    if _serve(audience_id, now, last_served):
         return True
     if Lane.objects.filter(audience_id=audience_id).exists():
         return False
     # Only now: an insert that meets a row which another claim has changed waits for that claim.
     Lane.objects.bulk_create([Lane(audience_id=audience_id)], ignore_conflicts=True)
-    return _serve(audience_id, now)
+    return _serve(audience_id, now, last_served)
 
 
-def _serve(audience_id: int, now: datetime) -> bool:
+def _serve(audience_id: int, now: datetime, last_served: float | None) -> bool:
     lane = "%s"
     if connection.vendor == "postgresql":
         lane = "(SELECT audience_id FROM integrations_lane WHERE audience_id = %s FOR UPDATE SKIP LOCKED)"
+    condition, values = f"audience_id = {lane}", [now.timestamp(), audience_id]
+    if last_served is not None:
+        condition, values = f"{condition} AND served_at <= %s", [*values, last_served]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE integrations_lane SET served_at = %s WHERE audience_id = {lane}", [now.timestamp(), audience_id]
-        )
+        cursor.execute(f"UPDATE integrations_lane SET served_at = %s WHERE {condition}", values)
         return bool(cursor.rowcount)
 
 

@@ -4,6 +4,7 @@ import logging
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -71,6 +72,7 @@ class _Drain:
         self.held_for: dict[tuple[int, str], float] = {}  # how long each lane is left to it next time
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
         self.lookout = Lookout()
+        self.shared_turns: set[str] = set()  # of several lanes
 
     def run(self) -> int:
         look_at = 0.0
@@ -147,6 +149,7 @@ class _Drain:
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
         lanes = self.lookout.due_lanes(now=now, flushed_at=flushed_at(), full=full)
+        self.shared_turns = {turn for turn, number in Counter(lane.turn for lane in lanes).items() if number > 1}
         return [
             lane
             for lane in lanes
@@ -202,7 +205,8 @@ class _Drain:
             claimed = self.claimers.submit(self._claim_now, lane).result()
         except claiming.LaneHeld:
             claimed, rest = None, self.held_for.get(key, LANE_HELD)
-            self.held_for[key] = min(rest * 2, LANE_HELD_MOST)
+            if lane.turn not in self.shared_turns:
+                self.held_for[key] = min(rest * 2, LANE_HELD_MOST)
             self.held_at = time.monotonic()
         else:
             self.held_for.pop(key, None)
@@ -222,6 +226,7 @@ class _Drain:
                 retries=lane.retries,
                 now=self.clock(),
                 first_id=lane.first_id,
+                last_served=lane.served_at if lane.turn in self.shared_turns else None,
             )
         except Error:
             database.close()
