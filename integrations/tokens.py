@@ -23,6 +23,7 @@ from integrations import registry
 from integrations.contract import Tokens
 from integrations.errors import NeedsReconnect, PartnerError, Unavailable
 from integrations.models import Connection
+from pinsync.sql import get_row
 from pinsync.workspaces import audit
 
 log = logging.getLogger("pinsync.connections")
@@ -46,7 +47,9 @@ def with_live(connection_id: int, call: Callable[[Connection], Answer], now: dat
     Raises NeedsReconnect without calling where no call may be made, Unavailable while somebody else refreshes or
     staff paused the connection, and what `call` raises.
     """
-    connection = Connection.objects.get(pk=connection_id)
+    connection = get_row(Connection, id=connection_id)
+    if connection is None:
+        raise Connection.DoesNotExist
     _check(connection)
     if connection.access_expires_at and connection.access_expires_at <= now:
         connection = refresh(connection, now)

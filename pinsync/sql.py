@@ -6,7 +6,7 @@ And how PostgreSQL is to join them: what it believes of a table that was filled 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as default_connection
@@ -14,6 +14,8 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable, Expression
 from django.db.models.sql.compiler import SQLCompiler
+
+Instance = TypeVar("Instance", bound=models.Model)
 
 SETS_IN = "32MB"  # of PostgreSQL's memory, for one join or sort at a time; a portion of a launch takes about 10
 
@@ -86,6 +88,28 @@ def insert_row(model: type[models.Model], values: Mapping[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"{_into(connection, model, list(values))} VALUES ({places}) RETURNING {key}", given)
         return int(cursor.fetchone()[0])
+
+
+def get_row(model: type[Instance], **where: Any) -> Instance | None:
+    """Return the one row of which all of `where` is so, for the same roads, or None. None is never so."""
+    connection = default_connection
+    fields = model._meta.concrete_fields
+    asked = [model._meta.get_field(name) for name in where]
+    given = [field.get_db_prep_value(value, connection) for field, value in zip(asked, where.values(), strict=True)]  # type: ignore[union-attr]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)  # type: ignore[arg-type]
+    condition = " AND ".join(f"{quote(field.column)} = %s" for field in asked)  # type: ignore[union-attr, arg-type]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM {quote(model._meta.db_table)} WHERE {condition}", given)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    values = list(row)
+    for place, field in enumerate(fields):
+        column = field.get_col(model._meta.db_table)
+        for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
+            values[place] = convert(values[place], column, connection)
+    return model.from_db(connection.alias, [field.attname for field in fields], values)
 
 
 def update_rows(model: type[models.Model], changes: Mapping[str, Any], **where: Any) -> int:

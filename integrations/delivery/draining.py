@@ -23,7 +23,11 @@ from integrations.delivery.sending import send
 
 log = logging.getLogger("pinsync.delivery")
 
-LOOK_AHEAD = 0.5  # seconds before its slot that a batch is claimed: a machine that is busy for a moment loses no slot
+# Seconds before its slot that a batch is claimed, and so many times as long as claims take beside it: a machine that is
+# busy loses no slot, and on one that is not nobody comes too late for a batch that has not gone.
+LOOK_AHEAD = 0.2
+CLAIMS_AHEAD = 8
+LOOK_AHEAD_AT_MOST = 0.5
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 LOOK_EVERY_AT_MOST = 0.07  # the same where looking takes long; less than lies between two requests of a person
 LOOKING = 0.1  # of the time may go into looking
@@ -71,6 +75,7 @@ class _Drain:
         self.held_at = 0.0  # when another process was last found claiming
         self.held_for: dict[tuple[int, str], float] = {}  # how long each lane is left to it next time
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
+        self.claim_takes = 0.0  # seconds until a claim that is asked for is made, of late
         self.lookout = Lookout()
         self.shared_turns: set[str] = set()  # of several lanes
 
@@ -159,9 +164,10 @@ class _Drain:
     def _choose(self, lanes: list[DueLane]) -> list[DueLane]:
         """Return what to start now: the best lanes of each partner user whose next slot is near."""
         free = settings.SENDERS - len(self.at_work)
+        ahead = min(LOOK_AHEAD + CLAIMS_AHEAD * self.claim_takes, LOOK_AHEAD_AT_MOST)
         chosen: list[DueLane] = []
         for lane in lanes:
-            if len(chosen) < free and lane.next_slot_in <= LOOK_AHEAD and lane.turn not in {c.turn for c in chosen}:
+            if len(chosen) < free and lane.next_slot_in <= ahead and lane.turn not in {c.turn for c in chosen}:
                 chosen.append(lane)
         return chosen
 
@@ -180,7 +186,7 @@ class _Drain:
             return self._claim_and_send(lane)
         lease = None
         try:
-            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD)
+            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD_AT_MOST)
         finally:
             if lease is None:
                 self.claiming.discard(lane.audience_id)
@@ -200,6 +206,7 @@ class _Drain:
 
     def _claim(self, lane: DueLane) -> claiming.Claim | None:
         key, rest = (lane.audience_id, lane.operation), NOTHING_YET
+        began = time.monotonic()
         try:
             # By few: claims at once are no faster than one after the other, and the slots of those who send pass by.
             claimed = self.claimers.submit(self._claim_now, lane).result()
@@ -210,6 +217,7 @@ class _Drain:
             self.held_at = time.monotonic()
         else:
             self.held_for.pop(key, None)
+            self.claim_takes += (time.monotonic() - began - self.claim_takes) / 10
         finally:
             self.claiming.discard(lane.audience_id)
         if claimed is None:

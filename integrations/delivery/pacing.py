@@ -9,7 +9,7 @@ import logging
 import time
 from datetime import timedelta
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
+from django.db import DatabaseError, connection
 
 from integrations import registry
 from integrations.contract import Quota
@@ -17,6 +17,7 @@ from integrations.delivery import rationing
 from integrations.delivery.clock import Meeting, clock_sql, greatest_sql, read_clock
 from integrations.delivery.writing import writing
 from integrations.models import AppPace, Connection, Pace
+from pinsync.sql import get_row
 
 log = logging.getLogger("pinsync.delivery")
 
@@ -35,8 +36,6 @@ ONE_SPELL = 60.0  # seconds after a limit in which the next refusal belongs to i
 RECOVERY = 0.9  # of the slowdown remains after each accepted request
 
 
-_COLUMNS = [field.attname for field in Pace._meta.concrete_fields]
-_PACE_OF = f"SELECT {', '.join(_COLUMNS)} FROM integrations_pace WHERE partner = %s AND partner_user_id = %s"
 _meeting = Meeting()  # a slot is a moment of the database's clock, and slept for by this machine's
 
 
@@ -50,13 +49,9 @@ class TurnTooFar(Exception):
 
 def pace_of(connection_: Connection) -> Pace:
     """Return the pace of the connection's partner user, shared with every other workspace of that person."""
-    person = (connection_.partner, connection_.partner_user_id)
-    with connection.cursor() as cursor:  # by hand: it is asked for with every request
-        cursor.execute(_PACE_OF, person)
-        row = cursor.fetchone()
-    if row is not None:
-        return Pace.from_db(DEFAULT_DB_ALIAS, _COLUMNS, row)
-    return Pace.objects.get_or_create(partner=person[0], partner_user_id=person[1])[0]
+    partner, person = connection_.partner, connection_.partner_user_id
+    found = get_row(Pace, partner=partner, partner_user_id=person)
+    return found or Pace.objects.get_or_create(partner=partner, partner_user_id=person)[0]
 
 
 def spacing(partner_slug: str) -> float:

@@ -9,11 +9,12 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Length
 
 from canvas.models import Canvas, Entry, Move
-from integrations.models import Arrival, Attempt, AudienceSync, Delivery, Seat
+from integrations.models import Arrival, Attempt, AudienceSync, Connection, Delivery, Seat
 from pinsync.profiles.models import Import, ImportProblem, Profile, Segment
 from pinsync.sql import (
     Rows,
     found_by_the_narrowest_index,
+    get_row,
     insert_either,
     insert_row,
     insert_select,
@@ -268,3 +269,22 @@ def test_rows_are_changed_by_hand_where_all_of_it_is_so():
         (2, theirs, 0.0),
         (3, None, 0.0),
     ]
+
+
+def test_a_row_that_is_read_by_hand_is_the_one_that_the_orm_reads(workspace):
+    profile = Profile.objects.create(
+        workspace=workspace, external_id="u", attributes={"a": [1, None]}, created_at=NOON, updated_at=NOON
+    )
+    values = {"refresh_lease": uuid.uuid4(), "access_expires_at": NOON, "connected_at": NOON}
+    link = Connection.objects.create(workspace=workspace, partner="tiny", access_token="secret", **values)
+    for kept in (profile, link, Seat.objects.create(number=3, until=0.5)):
+        found = get_row(type(kept), **{kept._meta.pk.name: kept.pk})
+        assert found is not None
+        same = type(kept).objects.get(pk=kept.pk)
+        assert {field.attname: getattr(found, field.attname) for field in kept._meta.concrete_fields} == {
+            field.attname: getattr(same, field.attname) for field in kept._meta.concrete_fields
+        }
+        assert found._state.db == same._state.db
+        assert not found._state.adding
+    assert get_row(Profile, workspace_id=workspace.pk, external_id="u") == profile
+    assert get_row(Profile, external_id="nobody") is None

@@ -86,9 +86,13 @@ def text_field(body: dict[str, Any], name: str, *, required: bool = True) -> str
     value = body.get(name)
     if value is None and not required:
         return ""
-    if not isinstance(value, str) or (required and not value.strip()) or UNWRITABLE.search(value):
+    if not isinstance(value, str) or (required and not value.strip()) or _is_unwritable(value):
         raise invalid(f"{name} has to be a text.")
     return value
+
+
+def _is_unwritable(text: str) -> bool:
+    return "\0" in text if text.isascii() else UNWRITABLE.search(text) is not None  # 1,900 records at a time
 
 
 def choice_field(body: dict[str, Any], name: str, choices: frozenset[str], default: str | None = None) -> str:
