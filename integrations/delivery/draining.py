@@ -28,6 +28,7 @@ log = logging.getLogger("pinsync.delivery")
 LOOK_AHEAD = 0.2
 CLAIMS_AHEAD = 8
 LOOK_AHEAD_AT_MOST = 0.5
+HANDING_OVER = 2.0  # seconds in which another process sits down, unless all are at other tasks
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 LOOK_EVERY_AT_MOST = 0.07  # the same where looking takes long; less than lies between two requests of a person
 LOOKING = 0.1  # of the time may go into looking
@@ -35,7 +36,6 @@ NOTHING_YET = 0.5  # seconds that a lane is left alone after it had nothing to c
 AFTER_ANOTHER = 1.0  # seconds without having met another process at a lane: until then there is work for two
 LANE_HELD = 0.03  # the same after another process was found claiming from it, which takes milliseconds
 LANE_HELD_MOST = 0.5  # found there time after time, it is left to it, and twice as long each time up to this
-HANDING_OVER = 2.0  # seconds in which another process sits down, unless all are at other tasks
 FAILED = 1.0  # the same after a sender failed at it, as all do while the database refuses connections
 
 

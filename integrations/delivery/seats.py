@@ -39,7 +39,7 @@ def keep(holder: uuid.UUID) -> bool:
 
 
 def offer(holder: uuid.UUID) -> None:
-    """Let somebody else sit down at once; until then `has` the holder the seat."""
+    """Let somebody else sit down at once; the holder `has` the seat until somebody does."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE integrations_seat SET until = 0 WHERE holder = %s", [_value(holder)])
 
