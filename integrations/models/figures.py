@@ -47,7 +47,8 @@ class SyncTotals(Figures):
 class SyncMinute(Figures):
     """What happened at one sync in one minute; `pending` is the change, so a chart sums it up."""
 
-    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="minutes")
+    # Not indexed by itself: the constraint below begins with it.
+    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="minutes", db_index=False)
     minute = models.DateTimeField()
 
     class Meta:
@@ -62,7 +63,8 @@ class SyncMinute(Figures):
 class SyncHour(Figures):
     """The sum of an hour's SyncMinutes, moved with them: a chart of months reads hours instead of adding minutes up."""
 
-    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="hours")
+    # Not indexed by itself: the constraint below begins with it.
+    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="hours", db_index=False)
     hour = models.DateTimeField()
 
     class Meta:
@@ -77,7 +79,8 @@ class SyncHour(Figures):
 class SyncReason(models.Model):
     """How many users of a sync are now not synced or errored, by reason (reasons.py)."""
 
-    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="reasons")
+    # Not indexed by itself: the constraint below begins with it.
+    sync = models.ForeignKey(AudienceSync, models.CASCADE, related_name="reasons", db_index=False)
     reason = models.CharField(max_length=40)
     users = models.BigIntegerField(default=0)
 
