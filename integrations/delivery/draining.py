@@ -28,6 +28,7 @@ log = logging.getLogger("pinsync.delivery")
 LOOK_AHEAD = 0.2
 CLAIMS_AHEAD = 8
 LOOK_AHEAD_AT_MOST = 0.5
+LOOK_AHEAD_RATIONED = 0.3  # where the app has a quota: the same for all processes, or one would always be the first
 HANDING_OVER = 2.0  # seconds in which another process sits down, unless all are at other tasks
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 LOOK_EVERY_AT_MOST = 0.07  # the same where looking takes long; less than lies between two requests of a person
@@ -167,7 +168,8 @@ class _Drain:
         ahead = min(LOOK_AHEAD + CLAIMS_AHEAD * self.claim_takes, LOOK_AHEAD_AT_MOST)
         chosen: list[DueLane] = []
         for lane in lanes:
-            if len(chosen) < free and lane.next_slot_in <= ahead and lane.turn not in {c.turn for c in chosen}:
+            near = LOOK_AHEAD_RATIONED if lane.turn == lane.partner else ahead
+            if len(chosen) < free and lane.next_slot_in <= near and lane.turn not in {c.turn for c in chosen}:
                 chosen.append(lane)
         return chosen
 
@@ -186,7 +188,7 @@ class _Drain:
             return self._claim_and_send(lane)
         lease = None
         try:
-            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD_AT_MOST)
+            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD_RATIONED)
         finally:
             if lease is None:
                 self.claiming.discard(lane.audience_id)
