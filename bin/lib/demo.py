@@ -93,6 +93,7 @@ def serve(foreground: Foreground) -> None:
 
     def all_run() -> None:
         if serving.poll() is not None:
+            foreground.pause(0)  # it got the signal, too, while it was being started
             raise Failed("Pinsync has stopped, because one of its processes did (see above).")
 
     def up(url: str) -> bool:
