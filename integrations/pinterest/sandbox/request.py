@@ -20,7 +20,7 @@ UNWRITABLE = re.compile("[\ud800-\udfff\0]")  # JSON can name half a character; 
 
 
 class Arrival(NamedTuple):
-    """When the first line of a request had been read, by both clocks."""
+    """When the first line of a request came, by both clocks."""
 
     time: float
     monotonic: float

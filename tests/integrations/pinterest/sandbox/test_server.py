@@ -1,9 +1,14 @@
 """The sandbox behind a real socket, and mounted on `responses` without one."""
 
+import gc
 import http.client
+import os
+import signal
 import socket
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +17,11 @@ import responses
 
 from integrations.pinterest.sandbox.limits import Limits
 from integrations.pinterest.sandbox.sandbox import Sandbox
+from integrations.pinterest.sandbox.server import SandboxServer
 from integrations.pinterest.sandbox.testing import mount, serving
 
 from .conftest import US, digests
+from .test_journal import running
 
 UNLIMITED = Limits(writes_per_second=100_000, writes_per_minute=1_000_000)
 
@@ -101,3 +108,41 @@ def test_mounted_without_a_socket() -> None:
         sandbox.faults.add("drop_answer", {"count": 1, "path": None})
         with pytest.raises(requests.ConnectionError):
             session.get("https://pinterest.test/v5/ad_accounts", timeout=5)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked when a packet came")
+def test_a_request_arrives_when_it_comes_not_when_a_busy_sandbox_reads_it(tmp_path: Path) -> None:
+    with running(tmp_path / "sandbox.journal") as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        token = str(login(url).headers["Authorization"]).encode()
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            time.sleep(0.1)  # until a thread waits for the request
+            os.kill(process.pid, signal.SIGSTOP)
+            sent_at = time.time()
+            connection.sendall(b"GET /v5/user_account HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % token)
+            time.sleep(0.5)
+            os.kill(process.pid, signal.SIGCONT)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        (line,) = requests.get(f"{url}/_control/requests", timeout=5).json()
+        assert line["path"] == "/v5/user_account"
+        assert abs(line["time"] - sent_at) < 0.1
+
+
+def test_a_sandbox_in_a_process_of_its_own_never_walks_through_what_a_list_holds() -> None:
+    sandbox = Sandbox()
+    server = SandboxServer(sandbox, "127.0.0.1", 0)
+    before = gc.get_freeze_count()
+    try:
+        server.keep_what_there_is()
+        assert gc.get_freeze_count() == before  # a process of tests is not its own
+        server.alone = True
+        server.keep_what_there_is()
+        assert gc.get_freeze_count() > before
+        made: list[set[bytes]] = [set()]
+        assert any(found is made for found in gc.get_objects())
+        server.keep_what_there_is()
+        assert not any(found is made for found in gc.get_objects())
+    finally:
+        gc.unfreeze()
+        server.server_close()
