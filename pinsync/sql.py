@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as default_connection
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Combinable, Expression
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -73,6 +75,30 @@ def insert_select(model: type[models.Model], columns: Mapping[str, Any], queryse
         return cursor.rowcount
 
 
+class _Prepared(psycopg.Cursor[Any]):
+    def execute(self, query: Any, params: Any = None, **_asked: Any) -> "_Prepared":
+        return super().execute(query, params, prepare=True)
+
+
+@contextmanager
+def prepared() -> Iterator[CursorWrapper]:
+    """Open a cursor for what is asked all the time: PostgreSQL reads and plans each statement once a connection.
+
+    One statement at a time, and values only where PostgreSQL takes a parameter and knows of what type it is.
+    """
+    connection = default_connection
+    if connection.vendor != "postgresql" or connection.queries_logged:  # what is prepared does not show its SQL
+        with connection.cursor() as cursor:
+            yield cursor
+        return
+    connection.ensure_connection()
+    server = connection.connection
+    if server.prepare_threshold is None:  # Django turns it off; its own cursors prepare nothing either way
+        server.prepare_threshold = 1
+    with connection.make_cursor(_Prepared(server)) as cursor:  # type: ignore[arg-type]
+        yield cursor
+
+
 def insert_row(model: type[models.Model], values: Mapping[str, Any]) -> int:
     """Insert one row, for roads on which the ORM would cost more than the database; return its id.
 
@@ -85,7 +111,7 @@ def insert_row(model: type[models.Model], values: Mapping[str, Any]) -> int:
     ]
     key = connection.ops.quote_name(model._meta.pk.column)  # type: ignore[arg-type]
     places = ", ".join(["%s"] * len(given))
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(f"{_into(connection, model, list(values))} VALUES ({places}) RETURNING {key}", given)
         return int(cursor.fetchone()[0])
 
@@ -99,7 +125,7 @@ def get_row(model: type[Instance], **where: Any) -> Instance | None:
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)  # type: ignore[arg-type]
     condition = " AND ".join(f"{quote(field.column)} = %s" for field in asked)  # type: ignore[union-attr, arg-type]
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(f"SELECT {columns} FROM {quote(model._meta.db_table)} WHERE {condition}", given)
         row = cursor.fetchone()
     if row is None:
@@ -123,7 +149,7 @@ def update_rows(model: type[models.Model], changes: Mapping[str, Any], **where: 
     is_so = [f"{connection.ops.quote_name(field.column)} = %s" for field in fields]  # type: ignore[union-attr, arg-type]
     table = connection.ops.quote_name(model._meta.db_table)
     sets, conditions = ", ".join(is_so[: len(changes)]), " AND ".join(is_so[len(changes) :])
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(f"UPDATE {table} SET {sets} WHERE {conditions}", given)
         return cursor.rowcount
 

@@ -19,7 +19,7 @@ from integrations.delivery.plans import by_index
 from integrations.delivery.writing import writing
 from integrations.models import Batch, Delivery, Lane
 from integrations.reasons import NO_USABLE_FIELD, PROFILE_DELETED, SUPERSEDED
-from pinsync.sql import insert_row
+from pinsync.sql import insert_row, prepared
 
 OPPOSITE_TAKES = timedelta(seconds=5)  # until a batch is looked at again that waits for an answer to another one
 
@@ -54,14 +54,21 @@ def claim(
     has had its turn if it was served since. Returns None when nothing may be sent now. Raises LaneHeld.
     """
     with writing(), by_index(), tally(now):
-        if not _hold(audience_id, now, last_served):
+        was_crowded = _hold(audience_id, now, last_served)
+        if was_crowded is None:
             raise LaneHeld
         while retries and (batch := _take_up(audience_id, operation, now)) is not None:
             prepare = _corrections if batch.is_correction else _as_profiles_are_now
             claimed = prepare(batch, limits, now)
             if claimed is not None:
                 return claimed
-        return _claim_arrivals(audience_id, operation, limits, now, first_id) if fresh else None
+        if not fresh:
+            return None
+        claimed = _claim_arrivals(audience_id, operation, limits, now, first_id)
+        crowded = claimed is not None and limits.are_reached(users=claimed.batch.users, records=claimed.batch.records)
+        if crowded != was_crowded:
+            Lane.objects.filter(audience_id=audience_id).update(crowded=crowded)
+        return claimed
 
 
 def _as_profiles_are_now(batch: Batch, limits: Limits, now: datetime) -> Claim | None:
@@ -114,7 +121,7 @@ def take_expired(audience_id: int, operation: str, before: datetime, limit: int,
 
     The caller moves them in the same transaction. Returns nothing when another worker holds the lane.
     """
-    if not _hold(audience_id, now):
+    if _hold(audience_id, now) is None:
         return []
     # Not filtered by the database: it would look through the whole lane for more.
     oldest = moving.oldest(audience_id, operation, limit, unblocked=False)
@@ -132,30 +139,29 @@ def wait_for_lane(audience_id: int) -> None:
     Lane.objects.select_for_update().get(audience_id=audience_id)
 
 
-def _hold(audience_id: int, now: datetime, last_served: float | None = None) -> bool:
-    """Lock the lane until the transaction ends and note that it was served; return False where another has it.
+def _hold(audience_id: int, now: datetime, last_served: float | None = None) -> bool | None:
+    """Lock the lane until the transaction ends and note that it was served; return whether it is crowded.
 
-    And where it was served since `last_served`.
+    Return None where another has it, and where it was served since `last_served`.
     """
-    if _serve(audience_id, now, last_served):
-        return True
-    if Lane.objects.filter(audience_id=audience_id).exists():
-        return False
+    crowded = _serve(audience_id, now, last_served)
+    if crowded is not None or Lane.objects.filter(audience_id=audience_id).exists():
+        return crowded
     # Only now: an insert that meets a row which another claim has changed waits for that claim.
     Lane.objects.bulk_create([Lane(audience_id=audience_id)], ignore_conflicts=True)
     return _serve(audience_id, now, last_served)
 
 
-def _serve(audience_id: int, now: datetime, last_served: float | None) -> bool:
+def _serve(audience_id: int, now: datetime, last_served: float | None) -> bool | None:
     lane = "%s"
     if connection.vendor == "postgresql":
         lane = "(SELECT audience_id FROM integrations_lane WHERE audience_id = %s FOR UPDATE SKIP LOCKED)"
     condition, values = f"audience_id = {lane}", [now.timestamp(), audience_id]
     if last_served is not None:
         condition, values = f"{condition} AND served_at <= %s", [*values, last_served]
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE integrations_lane SET served_at = %s WHERE {condition}", values)
-        return bool(cursor.rowcount)
+    with prepared() as cursor:
+        cursor.execute(f"UPDATE integrations_lane SET served_at = %s WHERE {condition} RETURNING crowded", values)
+        return next((bool(crowded) for (crowded,) in cursor.fetchall()), None)
 
 
 def _take_up(audience_id: int, operation: str, now: datetime) -> Batch | None:
@@ -254,6 +260,6 @@ def _leased(
         lease_until=now + settling.LEASE,
         **values,
     )
-    columns = [field.attname for field in Batch._meta.concrete_fields if batch.pk or not field.primary_key]
-    batch.pk = insert_row(Batch, {name: getattr(batch, name) for name in columns})
+    given = {field.attname: getattr(batch, field.attname) for field in Batch._meta.concrete_fields}
+    batch.pk = insert_row(Batch, {name: value for name, value in given.items() if value is not None})
     return batch

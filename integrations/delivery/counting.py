@@ -14,6 +14,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from pinsync.sql import prepared
+
 FIGURES = ("entered", "synced", "not_synced", "pending", "errored")
 
 
@@ -59,22 +61,21 @@ def _write(mine: Tally, now: datetime) -> None:
     minute_value, hour_value = (
         connection.ops.adapt_datetimefield_value(moment) for moment in (minute, minute.replace(minute=0))
     )
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         for sync_id in sorted(mine.figures):
             changes = [mine.figures[sync_id][figure] for figure in FIGURES]
             if not any(changes):
                 continue
-            moves: list[tuple[str, list[Any]]] = [
-                (_MOVE_TOTALS, [*changes, sync_id]),
-                (_MOVE_MINUTE, [sync_id, minute_value, *changes]),
-                (_MOVE_HOUR, [sync_id, hour_value, *changes]),
-            ]
-            if connection.vendor == "postgresql":  # all at once
-                moves = [("; ".join(sql for sql, _ in moves), [value for _, values in moves for value in values])]
-            cursor.execute(*moves[0])
-            has_totals = cursor.rowcount > 0
-            for move in moves[1:]:
-                cursor.execute(*move)
+            moves: dict[str, list[Any]] = {
+                _MOVE_TOTALS: [*changes, sync_id],
+                _MOVE_MINUTE: [sync_id, minute_value, *changes],
+                _MOVE_HOUR: [sync_id, hour_value, *changes],
+            }
+            if connection.vendor == "postgresql":
+                cursor.execute(_MOVE_ALL, [value for values in moves.values() for value in values])
+                has_totals = cursor.fetchone()[0] > 0
+            else:
+                has_totals, *_ = [cursor.execute(sql, values).rowcount > 0 for sql, values in moves.items()]
             if not has_totals:
                 cursor.execute(_FIRST_TOTALS, [sync_id, *changes])
         for (sync_id, reason), users in sorted(mine.reasons.items()):
@@ -98,6 +99,10 @@ _MOVE_TOTALS = f"UPDATE integrations_synctotals SET {', '.join(f'{f} = {f} + %s'
 _FIRST_TOTALS = _add("integrations_synctotals", "sync_id")
 _MOVE_MINUTE = _add("integrations_syncminute", "sync_id", "minute")
 _MOVE_HOUR = _add("integrations_synchour", "sync_id", "hour")
+_MOVE_ALL = (
+    f"WITH totals AS ({_MOVE_TOTALS} RETURNING 1), minute AS ({_MOVE_MINUTE}), hour AS ({_MOVE_HOUR})"
+    " SELECT count(*) FROM totals"
+)
 _MORE_REASON = (
     "INSERT INTO integrations_syncreason (sync_id, reason, users) VALUES (%s, %s, %s)"
     " ON CONFLICT (sync_id, reason) DO UPDATE SET users = integrations_syncreason.users + excluded.users"

@@ -17,18 +17,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from integrations import registry
 from integrations.delivery import claiming, rationing, seats
 from integrations.delivery.clock import database_clock
-from integrations.delivery.lanes import DueLane, Lookout, flushed_at
+from integrations.delivery.lanes import DueLane, Lookout
 from integrations.delivery.limits import limits_of
+from integrations.delivery.plans import always_by_index
 from integrations.delivery.sending import send
 
 log = logging.getLogger("pinsync.delivery")
 
-# Seconds before its slot that a batch is claimed, and so many times as long as claims take beside it: a machine that is
-# busy loses no slot, and on one that is not nobody comes too late for a batch that has not gone.
-LOOK_AHEAD = 0.2
-CLAIMS_AHEAD = 8
-LOOK_AHEAD_AT_MOST = 0.5
-LOOK_AHEAD_RATIONED = 0.3  # where the app has a quota: the same for all processes, or one would always be the first
+# Seconds before its slot that a batch is claimed. The same for all processes, or one would always be the first.
+LOOK_AHEAD = 0.3
+LOOK_AHEAD_CROWDED = 0.5  # where the last batch was full: nobody comes too late for one that has not gone
 HANDING_OVER = 2.0  # seconds in which another process sits down, unless all are at other tasks
 LOOK_EVERY = 0.05  # seconds between two looks at what is due, while something is
 LOOK_EVERY_AT_MOST = 0.07  # the same where looking takes long; less than lies between two requests of a person
@@ -76,7 +74,6 @@ class _Drain:
         self.held_at = 0.0  # when another process was last found claiming
         self.held_for: dict[tuple[int, str], float] = {}  # how long each lane is left to it next time
         self.claiming: set[int] = set()  # audiences that a thread of ours claims from right now
-        self.claim_takes = 0.0  # seconds until a claim that is asked for is made, of late
         self.lookout = Lookout()
         self.shared_turns: set[str] = set()  # of several lanes
 
@@ -151,10 +148,10 @@ class _Drain:
                     one.close()
 
     def _look(self) -> list[DueLane]:
-        now = self.clock()
         full = min((limits_of(partner.slug).users for partner in registry.partners()), default=1)
         resting = {key for key, until in self.rest_until.items() if until > time.monotonic()}
-        lanes = self.lookout.due_lanes(now=now, flushed_at=flushed_at(), full=full)
+        # By those who claim: what is found while they are busy would have to wait for them.
+        lanes = self.claimers.submit(self._look_now, full).result()
         self.shared_turns = {turn for turn, number in Counter(lane.turn for lane in lanes).items() if number > 1}
         return [
             lane
@@ -162,13 +159,17 @@ class _Drain:
             if (lane.audience_id, lane.operation) not in resting and lane.audience_id not in self.claiming
         ]
 
+    def _look_now(self, full: int) -> list[DueLane]:
+        always_by_index()
+        return self.lookout.due_lanes(now=self.clock(), full=full)
+
     def _choose(self, lanes: list[DueLane]) -> list[DueLane]:
         """Return what to start now: the best lanes of each partner user whose next slot is near."""
         free = settings.SENDERS - len(self.at_work)
-        ahead = min(LOOK_AHEAD + CLAIMS_AHEAD * self.claim_takes, LOOK_AHEAD_AT_MOST)
+        crowded = {lane.turn for lane in lanes if lane.crowded and lane.turn != lane.partner}
         chosen: list[DueLane] = []
         for lane in lanes:
-            near = LOOK_AHEAD_RATIONED if lane.turn == lane.partner else ahead
+            near = LOOK_AHEAD_CROWDED if lane.turn in crowded else LOOK_AHEAD
             if len(chosen) < free and lane.next_slot_in <= near and lane.turn not in {c.turn for c in chosen}:
                 chosen.append(lane)
         return chosen
@@ -188,7 +189,7 @@ class _Drain:
             return self._claim_and_send(lane)
         lease = None
         try:
-            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD_RATIONED)
+            lease = rationing.may_claim(lane.partner, within=LOOK_AHEAD)
         finally:
             if lease is None:
                 self.claiming.discard(lane.audience_id)
@@ -208,7 +209,6 @@ class _Drain:
 
     def _claim(self, lane: DueLane) -> claiming.Claim | None:
         key, rest = (lane.audience_id, lane.operation), NOTHING_YET
-        began = time.monotonic()
         try:
             # By few: claims at once are no faster than one after the other, and the slots of those who send pass by.
             claimed = self.claimers.submit(self._claim_now, lane).result()
@@ -219,7 +219,6 @@ class _Drain:
             self.held_at = time.monotonic()
         else:
             self.held_for.pop(key, None)
-            self.claim_takes += (time.monotonic() - began - self.claim_takes) / 10
         finally:
             self.claiming.discard(lane.audience_id)
         if claimed is None:
@@ -227,6 +226,7 @@ class _Drain:
         return claimed
 
     def _claim_now(self, lane: DueLane) -> claiming.Claim | None:
+        always_by_index()
         try:
             return claiming.claim(
                 lane.audience_id,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -29,6 +30,7 @@ from integrations.models import (
     Pace,
     Tick,
 )
+from pinsync.sql import prepared
 
 # Batches of one lane that may wait for a retry before no new ones are made: enough that one refused request does not
 # hold up the others, few enough that an outage leaves the users where they are cheap to keep.
@@ -53,6 +55,7 @@ class DueLane:
     served_at: float  # seconds since the epoch; audiences take turns by it
     turn: str  # lanes with the same one share a pace: a partner user's, or the app's where it has a quota
     next_slot_in: float  # seconds until the next free slot of that pace
+    crowded: bool  # its last new batch was full
     retries: bool  # a batch waits for its next attempt
     fresh: bool  # arrivals are due
     first_id: int  # of the oldest arrival; 0 when nobody waits
@@ -76,7 +79,8 @@ _T = {
 }
 
 
-def _query(rationed: list[str], *, known: bool) -> str:
+@cache
+def _query(rationed: tuple[str, ...], *, known: bool) -> str:
     clock = clock_sql()
     slots = ["COALESCE(p.next_slot, 0)", "COALESCE(p.blocked_until, 0)"]
     app = ""
@@ -87,17 +91,23 @@ def _query(rationed: list[str], *, known: bool) -> str:
     next_slot = greatest_sql(*slots, clock)
     in_lane, by_age = of_lane("way.audience_id", "way.operation", "way.starts")
     in_found, by_found_age = of_lane("lane.audience_id", "lane.operation", "lane.first_id")
+    # PostgreSQL would ask what stands in a subquery once for each place in which it is used.
+    once = "OFFSET 0" if connection.vendor == "postgresql" else ""
+    # Whether a full batch waits is asked only where nobody has waited long enough: it is a walk of that length.
     return f"""
-WITH RECURSIVE {_KNOWN[connection.vendor] if known else _ALL}
-SELECT lane.*, CASE WHEN lane.oldest > %s THEN (SELECT a.id FROM {_T["arrival"]} a
-      WHERE {in_found} ORDER BY {by_found_age} LIMIT 1 OFFSET %s) END
-FROM (SELECT found.*, (SELECT a.entered_at FROM {_T["arrival"]} a WHERE a.id = found.first_id) AS oldest
+WITH RECURSIVE {_KNOWN[connection.vendor] if known else _ALL}, flush(at) AS (SELECT {_FLUSHED[connection.vendor]})
+SELECT lane.audience_id, lane.operation, lane.partner, lane.connection_id, lane.pace_id, lane.served_at, lane.slot,
+    lane.crowded, lane.retries, lane.failing < {MOST_FAILING} AND CASE WHEN lane.oldest <= flush.at THEN TRUE
+      WHEN lane.oldest > flush.at THEN (SELECT a.id FROM {_T["arrival"]} a
+        WHERE {in_found} ORDER BY {by_found_age} LIMIT 1 OFFSET %s) IS NOT NULL ELSE FALSE END, lane.first_id
+FROM flush CROSS JOIN (
+SELECT found.*, (SELECT a.entered_at FROM {_T["arrival"]} a WHERE a.id = found.first_id) AS oldest
 FROM (SELECT way.audience_id, way.operation, c.partner, c.id AS connection_id, p.id AS pace_id,
-    COALESCE(l.served_at, 0) AS served_at, {next_slot} - {clock} AS slot,
-    (SELECT min(b.next_attempt_at) FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id
-        AND b.operation = way.operation AND b.settled_at IS NULL AND b.state = 'waiting') AS retry,
-    (SELECT min(b.lease_until) FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id
-        AND b.operation = way.operation AND b.settled_at IS NULL AND b.state = 'sending') AS lease,
+    COALESCE(l.served_at, 0) AS served_at, {next_slot} - {clock} AS slot, COALESCE(l.crowded, FALSE) AS crowded,
+    EXISTS (SELECT 1 FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id AND b.operation = way.operation
+        AND b.settled_at IS NULL AND b.state = 'waiting' AND b.next_attempt_at <= %s)
+    OR EXISTS (SELECT 1 FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id AND b.operation = way.operation
+        AND b.settled_at IS NULL AND b.state = 'sending' AND b.lease_until <= %s) AS retries,
     (SELECT count(*) FROM {_T["batch"]} b WHERE b.audience_id = way.audience_id AND b.operation = way.operation
         AND b.settled_at IS NULL AND b.attempts > 0 AND b.reason > '') AS failing,
     (SELECT a.id FROM {_T["arrival"]} a WHERE {in_lane} ORDER BY {by_age} LIMIT 1) AS first_id
@@ -108,7 +118,7 @@ FROM (SELECT way.audience_id, way.operation, c.partner, c.id AS connection_id, p
   LEFT JOIN {_T["pace"]} p ON p.partner = c.partner AND p.partner_user_id = c.partner_user_id
   {app}
   LEFT JOIN {_T["lane"]} l ON l.audience_id = way.audience_id
-) found) lane
+{once}) found {once}) lane
 """
 
 
@@ -132,14 +142,20 @@ _KNOWN = {
     "sqlite": """way(audience_id, operation, starts) AS (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(%s))""",
 }
+# Until when those who wait must have come to be sent without waiting for more: NULL stands for the last tick.
+_FLUSHED = {
+    "postgresql": f"""COALESCE(%s::timestamptz, (SELECT to_timestamp(last_at) FROM {_T["tick"]} WHERE id = 1),
+    to_timestamp(0))""",
+    "sqlite": "%s",
+}
 
 
-def due_lanes(*, now: datetime, flushed_at: datetime, full: int) -> list[DueLane]:
+def due_lanes(*, now: datetime, full: int, flushed_at: datetime | None = None) -> list[DueLane]:
     """Return what may be sent now, first things first.
 
-    Arrivals are due when they came before the last tick (`flushed_at`), or when a full batch of them waits.
+    Arrivals are due when they came before `flushed_at`, the last tick, or when a full batch of them waits.
     """
-    return _due(_look(flushed_at, full, None), now, flushed_at)
+    return _due(_look(now, full, flushed_at, None))
 
 
 class Lookout:
@@ -154,65 +170,49 @@ class Lookout:
         self._saw_all_at = 0.0
         self.saw_all = False  # whether the last look was one at all lanes
 
-    def due_lanes(self, *, now: datetime, flushed_at: datetime, full: int) -> list[DueLane]:
+    def due_lanes(self, *, now: datetime, full: int, flushed_at: datetime | None = None) -> list[DueLane]:
         """Return the same as `due_lanes`, of the lanes that are known."""
         self.saw_all = not self._starts or time.monotonic() - self._saw_all_at > SEE_ALL_EVERY
-        rows = _look(flushed_at, full, None if self.saw_all else self._starts)
+        rows = _look(now, full, flushed_at, None if self.saw_all else self._starts)
         if self.saw_all:
             self._saw_all_at = time.monotonic()
             self._starts = {}
         for row in rows:
             key = (row[0], row[1])
-            self._starts[key] = row[_FIRST] or self._starts.get(key, 0)
-        return _due(rows, now, flushed_at)
+            self._starts[key] = row[-1] or self._starts.get(key, 0)
+        return _due(rows)
 
     def see_all(self) -> None:
         """Make the next look one at all lanes."""
         self._starts = {}
 
 
-_FIRST = 10  # the place of `first_id` in a row
-
-
-def _look(flushed_at: datetime, full: int, starts: Mapping[Key, int] | None) -> list[tuple[Any, ...]]:
-    rationed = rationing.rationed()
+def _look(
+    now: datetime, full: int, flushed_at: datetime | None, starts: Mapping[Key, int] | None
+) -> list[tuple[Any, ...]]:
+    if flushed_at is None and connection.vendor == "sqlite":
+        flushed_at = _last_tick()
+    moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (flushed_at, now)]
+    rationed = tuple(rationing.rationed())
     told = [] if starts is None else [json.dumps([[*key, first] for key, first in starts.items()])]
-    with by_index(), connection.cursor() as cursor:
-        # Whether a full batch waits is asked only where nobody has waited long enough: it is a walk of that length.
-        flushed = connection.ops.adapt_datetimefield_value(flushed_at)
-        cursor.execute(_query(rationed, known=starts is not None), [*told, flushed, full - 1, *rationed])
+    with by_index(), prepared() as cursor:
+        params = [*told, moments[0], full - 1, moments[1], moments[1], *rationed]
+        cursor.execute(_query(rationed, known=starts is not None), params)
         return list(cursor.fetchall())
 
 
-def _due(rows: list[tuple[Any, ...]], now: datetime, flushed_at: datetime) -> list[DueLane]:
+def _due(rows: list[tuple[Any, ...]]) -> list[DueLane]:
     found = []
     rationed = rationing.rationed()
-    for row in rows:
-        audience, operation, partner, conn, pace, served, slot, retry_at, lease_until, failing, first, oldest, full = (
-            row
-        )
+    for audience, operation, partner, conn, pace, served, slot, crowded, retries, fresh, first in rows:
         if pace is None:  # a partner user of whom nothing was asked yet
             pace = pacing.pace_of(Connection.objects.get(pk=conn)).pk
-        retries = _reached(retry_at, now) or _reached(lease_until, now)
-        fresh = failing < MOST_FAILING and (full is not None or _reached(oldest, flushed_at))
         if retries or fresh:
             turn = partner if partner in rationed else str(pace)
             slot_in = max(float(slot), 0.0)
-            found.append(
-                DueLane(audience, operation, partner, conn, pace, served, turn, slot_in, retries, fresh, first or 0)
-            )
+            due = bool(crowded), bool(retries), bool(fresh), first or 0
+            found.append(DueLane(audience, operation, partner, conn, pace, served, turn, slot_in, *due))
     return sorted(found, key=lambda lane: lane.order)
-
-
-def _reached(value: datetime | str | None, now: datetime) -> bool:
-    """Return whether a moment of a raw query has come."""
-    return value is not None and _moment(value) <= now
-
-
-def _moment(value: datetime | str) -> datetime:
-    """Return a moment of a raw query; SQLite gives it as text."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def oldest_entries() -> dict[Key, datetime]:
@@ -232,9 +232,12 @@ def oldest_entries() -> dict[Key, datetime]:
     return {(audience_id, operation): _moment(entered) for audience_id, operation, entered in rows if entered}
 
 
-def flushed_at() -> datetime:
-    """Return the last tick: whoever arrived before it has waited long enough."""
-    with connection.cursor() as cursor:  # by hand: it is asked for with every look
-        cursor.execute(f"SELECT last_at FROM {_T['tick']} WHERE id = 1")
-        row = cursor.fetchone()
-    return datetime.fromtimestamp(row[0] if row else 0, tz=UTC)
+def _moment(value: datetime | str) -> datetime:
+    """Return a moment of a raw query; SQLite gives it as text."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _last_tick() -> datetime:
+    last = Tick.objects.filter(pk=1).values_list("last_at", flat=True).first()
+    return datetime.fromtimestamp(last or 0, tz=UTC)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from integrations import registry
+from pinsync.profiles.matching import MatchField
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,10 @@ class Limits:
     users: int
     records: int
     rationed: bool = False  # the whole app has a quota: users may wait for hours before their first request
+
+    def are_reached(self, *, users: int, records: int) -> bool:
+        """Return whether a request that carries so much has no room for somebody with all records there are."""
+        return users >= self.users or records > self.records - len(MatchField)
 
 
 def limits_of(partner_slug: str) -> Limits:

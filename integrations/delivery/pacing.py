@@ -17,7 +17,7 @@ from integrations.delivery import rationing
 from integrations.delivery.clock import Meeting, clock_sql, greatest_sql, read_clock
 from integrations.delivery.writing import writing
 from integrations.models import AppPace, Connection, Pace
-from pinsync.sql import get_row
+from pinsync.sql import get_row, prepared
 
 log = logging.getLogger("pinsync.delivery")
 
@@ -152,7 +152,7 @@ def _reserve(pace: Pace, *, at_most: float) -> float:
     clock = clock_sql()
     free = greatest_sql("next_slot", "blocked_until", clock)
     gap = spacing(pace.partner)
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         asked = time.monotonic()
         cursor.execute(
             f"UPDATE integrations_pace SET next_slot = {free} + slowdown * %s"
@@ -160,7 +160,7 @@ def _reserve(pace: Pace, *, at_most: float) -> float:
             f" RETURNING next_slot - slowdown * %s, {clock}",
             [gap, pace.pk, at_most, gap],
         )
-        row = next(iter(cursor.fetchall()), None)  # to the end: SQLite has not written before
+        row = next(iter(cursor.fetchall()), None)  # to the end: SQLite commits no earlier
         heard = time.monotonic()
     if row is None:
         raise TurnTooFar(seconds_to_next_slot(pace))

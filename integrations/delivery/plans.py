@@ -7,6 +7,8 @@ another order sorts in Python: rather than sort, PostgreSQL would walk the index
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
 
 from django.db import connection, transaction
 
@@ -14,7 +16,7 @@ from django.db import connection, transaction
 @contextmanager
 def by_index() -> Iterator[None]:
     """Let queries go through indexes until the transaction ends. SQLite does so without being told."""
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or connection.connection in _always:
         yield
         return
     with transaction.atomic(savepoint=False):
@@ -23,11 +25,22 @@ def by_index() -> Iterator[None]:
         yield
 
 
+def always_by_index() -> None:
+    """Let all queries of this thread go through indexes from now on: for threads that do nothing else."""
+    if connection.vendor != "postgresql":
+        return
+    connection.ensure_connection()
+    if connection.connection not in _always:
+        with connection.cursor() as cursor:
+            cursor.execute(_BY_INDEX.replace("SET LOCAL", "SET SESSION"))
+        _always.add(connection.connection)
+
+
 # Where a sort is needed all the same, its price is so high that PostgreSQL would compile the query: 90 ms each time.
-_BY_INDEX = "; ".join(
-    f"SET LOCAL {name} = off"
-    for name in ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_sort", "jit")
-)
+# What is prepared (pinsync/sql.py) is planned for any values: the plan would be the same for all.
+_OFF = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_sort", "jit")
+_BY_INDEX = "; ".join([*(f"SET LOCAL {name} = off" for name in _OFF), "SET LOCAL plan_cache_mode = force_generic_plan"])
+_always: "WeakSet[Any]" = WeakSet()  # connections to the server, which a thread may lose and open anew
 
 
 def of_lane(audience: str, operation: str, first: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection as database
 from django.utils import timezone
 
 from integrations import registry
@@ -19,6 +18,7 @@ from integrations.delivery.reading import in_background, reads_of
 from integrations.errors import Follows, PartnerError, Told
 from integrations.models import AdAccount, Audience, Batch, Connection
 from integrations.tokens import with_live
+from pinsync.sql import prepared
 
 log = logging.getLogger("pinsync.delivery")
 
@@ -42,7 +42,7 @@ class _Destination(NamedTuple):
     @classmethod
     def of(cls, audience_id: int) -> "_Destination":
         """Raises Audience.DoesNotExist."""
-        with database.cursor() as cursor:
+        with prepared() as cursor:
             cursor.execute(_DESTINATION, [audience_id])
             row = cursor.fetchone()
         if row is None:

@@ -7,12 +7,11 @@ quarter less, and Python next to nothing, as of 1,900 users one row comes back.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import connection
-
 from integrations.delivery.limits import Limits
 from integrations.delivery.moving import COLUMNS, any_of, opposite
 from integrations.delivery.plans import of_lane
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
+from pinsync.sql import prepared
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,9 @@ def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) ->
     decides there. To be asked `by_index` (plans.py), by one who holds the lane.
     """
     other = opposite(operation)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TAKE,
-            [
-                *(audience_id, other),
-                *(audience_id, operation, first, operation, limits.users),
-                *(limits.records, limits.records),
-            ],
-        )
+    lane: list[int | str] = [audience_id, operation, first, operation, limits.users]
+    with prepared() as cursor:
+        cursor.execute(_TAKE, [audience_id, other, *lane, limits.records, limits.records])
         is_opposed, batch_id, users, entered, records, unusable, deleted, gone, first_sync, last_sync = (
             cursor.fetchone()
         )

@@ -20,6 +20,7 @@ from pinsync.sql import (
     insert_select,
     joined_as_sets,
     joined_by_lookup,
+    prepared,
     read_in_order,
     rows_about,
     update_rows,
@@ -288,3 +289,21 @@ def test_a_row_that_is_read_by_hand_is_the_one_that_the_orm_reads(workspace):
         assert not found._state.adding
     assert get_row(Profile, workspace_id=workspace.pk, external_id="u") == profile
     assert get_row(Profile, external_id="nobody") is None
+
+
+def test_what_is_asked_all_the_time_is_planned_once(workspace):
+    with prepared() as cursor:
+        for name in ("Shop", "Another"):
+            cursor.execute("SELECT count(*) FROM workspaces_workspace WHERE name = %s", [name])
+            assert cursor.fetchone() == (int(name == "Shop"),)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%name = $1"])
+            assert len(cursor.fetchall()) == 1
+
+
+def test_what_is_prepared_is_seen_by_who_counts_statements(workspace, django_assert_num_queries):
+    with django_assert_num_queries(2) as asked:
+        for _ in range(2):
+            assert get_row(Workspace, id=workspace.pk) == workspace
+    assert all(str(workspace.pk) in query["sql"] for query in asked.captured_queries)

@@ -19,7 +19,7 @@ def locked(work: Callable[[], object]) -> list[int]:
     syncs: list[int] = []
 
     def note(execute, sql, params, many, context):
-        if sql.startswith("UPDATE integrations_synctotals"):
+        if sql.startswith(("UPDATE integrations_synctotals", "WITH totals AS (UPDATE integrations_synctotals")):
             syncs.append(params[len(FIGURES)])
         return execute(sql, params, many, context)
 

@@ -28,14 +28,22 @@ def test_an_audience_that_was_served_since_has_had_its_turn(workspace, audience)
     assert claim(audience, last_served=Lane.objects.get().served_at) is not None
 
 
-def test_a_batch_is_claimed_the_earlier_the_longer_claims_take(workspace, audience):
-    let_in(sync_to(audience), people(workspace, 1))
-    now = timezone.now()
-    (lane,) = due_lanes(now=now, flushed_at=now, full=1900)
-    near, far = replace(lane, next_slot_in=0.3), replace(lane, next_slot_in=0.6)
+@pytest.mark.parametrize(("users_per_request", "crowded"), [(1, True), (5, False)])
+def test_a_full_batch_has_the_next_claimed_earlier(workspace, audience, settings, users_per_request, crowded):
+    settings.USERS_PER_REQUEST = users_per_request
+    sync = sync_to(audience)
+    let_in(sync, people(workspace, 3))
     loop = draining._Drain(0.0, uuid.uuid4(), lambda: False, None)
-    assert loop._choose([near]) == []
-    loop.claim_takes = 0.05
-    assert loop._choose([near]) == [near]
-    loop.claim_takes = 5.0
-    assert loop._choose([far]) == []
+
+    def chosen(seconds):
+        (lane,) = due_lanes(now=timezone.now(), flushed_at=timezone.now(), full=1900)
+        return loop._choose([replace(lane, next_slot_in=seconds)]) != []
+
+    assert [chosen(seconds) for seconds in (0.2, 0.4, 0.6)] == [True, False, False]
+    claiming.claim(audience.pk, "add", limits=limits_of("pinterest"), fresh=True, now=timezone.now())
+    let_in(sync, people(workspace, 1, name="late"))
+    assert [chosen(seconds) for seconds in (0.2, 0.4, 0.6)] == [True, crowded, False]
+    while crowded and claiming.claim(audience.pk, "add", limits=limits_of("pinterest"), fresh=True, now=timezone.now()):
+        pass
+    let_in(sync, people(workspace, 1, name="later"))
+    assert not chosen(0.4)
