@@ -38,7 +38,7 @@ MOST_FAILING = 8
 
 # Seconds between two looks at all lanes. A lane that is new waits so long at most, and so does somebody whose lower id
 # was committed after a higher one was claimed.
-SEE_ALL_EVERY = 0.5
+SEE_ALL_EVERY = 1.0
 
 Key = tuple[int, str]  # audience id and operation of a lane
 
