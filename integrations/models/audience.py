@@ -88,7 +88,7 @@ class Lane(models.Model):
 
     audience = models.OneToOneField(Audience, models.CASCADE, primary_key=True, related_name="lane")
     served_at = models.FloatField(default=0)  # seconds since the epoch; audiences take turns by it
-    crowded = models.BooleanField(default=False)  # the last new batch was as full as one can be
+    crowded = models.BooleanField(default=False, db_default=False)  # the last new batch was as full as one can be
 
     class Meta:
         verbose_name = _("lane")
