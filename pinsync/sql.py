@@ -76,8 +76,10 @@ def insert_select(model: type[models.Model], columns: Mapping[str, Any], queryse
 
 
 class _Prepared(psycopg.Cursor[Any]):
-    def execute(self, query: Any, params: Any = None, **_asked: Any) -> "_Prepared":
-        return super().execute(query, params, prepare=True)
+    def execute(
+        self, query: Any, params: Any = None, *, prepare: bool | None = True, binary: bool | None = None
+    ) -> "_Prepared":
+        return super().execute(query, params, prepare=prepare, binary=binary)
 
 
 @contextmanager

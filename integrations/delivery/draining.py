@@ -166,6 +166,8 @@ class _Drain:
     def _choose(self, lanes: list[DueLane]) -> list[DueLane]:
         """Return what to start now: the best lanes of each partner user whose next slot is near."""
         free = settings.SENDERS - len(self.at_work)
+        # Of a whole turn: a lane that was looked at earlier than its neighbours would be served before them. Where the
+        # app has a quota, nothing is claimed for a slot that far away.
         crowded = {lane.turn for lane in lanes if lane.crowded and lane.turn != lane.partner}
         chosen: list[DueLane] = []
         for lane in lanes:

@@ -21,7 +21,7 @@ def by_index() -> Iterator[None]:
         return
     with transaction.atomic(savepoint=False):
         with connection.cursor() as cursor:
-            cursor.execute(_BY_INDEX)
+            cursor.execute(_by_index("LOCAL"))
         yield
 
 
@@ -32,14 +32,25 @@ def always_by_index() -> None:
     connection.ensure_connection()
     if connection.connection not in _always:
         with connection.cursor() as cursor:
-            cursor.execute(_BY_INDEX.replace("SET LOCAL", "SET SESSION"))
+            cursor.execute(_by_index("SESSION"))
         _always.add(connection.connection)
 
 
-# Where a sort is needed all the same, its price is so high that PostgreSQL would compile the query: 90 ms each time.
-# What is prepared (pinsync/sql.py) is planned for any values: the plan would be the same for all.
-_OFF = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_sort", "jit")
-_BY_INDEX = "; ".join([*(f"SET LOCAL {name} = off" for name in _OFF), "SET LOCAL plan_cache_mode = force_generic_plan"])
+def _by_index(scope: str) -> str:
+    return "; ".join(f"SET {scope} {name} = {value}" for name, value in _BY_INDEX.items())
+
+
+_BY_INDEX = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_sort": "off",
+    # Where a sort is needed all the same, its price is so high that the query would be compiled: 90 ms each time.
+    "jit": "off",
+    # What is prepared (pinsync/sql.py) is planned for any values: the plan would be the same for all.
+    "plan_cache_mode": "force_generic_plan",
+}
 _always: "WeakSet[Any]" = WeakSet()  # connections to the server, which a thread may lose and open anew
 
 

@@ -37,8 +37,6 @@ class Stamped(io.RawIOBase):
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.age = 0.0  # seconds, when it was read; 0 where the system does not say
-        if sys.platform == "linux":
-            connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
     def readable(self) -> bool:
         return True
@@ -132,6 +130,8 @@ class SandboxServer(ThreadedWSGIServer):
     def server_bind(self) -> None:
         """Bind without the reverse look-up of the host's name, which can take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # every connection inherits it: a request may come before it is accepted
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])

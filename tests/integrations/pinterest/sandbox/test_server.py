@@ -112,13 +112,17 @@ def test_mounted_without_a_socket() -> None:
 
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked when a packet came")
-def test_a_request_arrives_when_it_comes_not_when_a_busy_sandbox_reads_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_request_arrives_when_it_comes_not_when_a_busy_sandbox_reads_it(tmp_path: Path, accepted: bool) -> None:
     with running(tmp_path / "sandbox.journal") as (process, url):
         host, port = url.removeprefix("http://").split(":")
         token = str(login(url).headers["Authorization"]).encode()
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
-            time.sleep(0.1)  # until a thread waits for the request
+        if not accepted:
             os.kill(process.pid, signal.SIGSTOP)
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            if accepted:
+                time.sleep(0.1)  # until a thread waits for the request
+                os.kill(process.pid, signal.SIGSTOP)
             sent_at = time.time()
             connection.sendall(b"GET /v5/user_account HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % token)
             time.sleep(0.5)
