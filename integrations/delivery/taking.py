@@ -64,6 +64,14 @@ _WANTED = [
     f"CASE WHEN o.match_fields & {MatchField[name.upper()].value} > 0 THEN p.{column} END"
     for name, column in RECORD_COLUMNS.items()
 ]
+
+
+def _without_record(where: str) -> str:
+    """Return the SQL for the ids of those who have nothing to be sent; mostly there is nobody to go looking for."""
+    some = f"SELECT array_agg(id) FROM known WHERE number = 0 AND {where}"
+    return f"CASE WHEN (SELECT somebody_has_none FROM last) THEN ({some}) END"
+
+
 _IN_LANE, _BY_AGE = of_lane("%s", "%s", "%s")
 _TAKEN = "k.number > 0 AND k.id <= (SELECT id FROM last)"
 # All of it sees one moment: whoever is taken, and was asked the opposite before, is seen to be opposed. They come the
@@ -71,21 +79,20 @@ _TAKEN = "k.number > 0 AND k.id <= (SELECT id FROM last)"
 # are too many, the last up to whom they are not; who alone has more than a request carries goes alone.
 _TAKE = f"""
 WITH opposed AS MATERIALIZED ({any_of("%s", "%s")}),
-oldest AS MATERIALIZED (
-    SELECT a.ctid AS place, a.id, {", ".join(f"a.{column}" for column in COLUMNS)} FROM integrations_arrival a
-    WHERE NOT (SELECT it_is FROM opposed) AND {_IN_LANE} ORDER BY {_BY_AGE} LIMIT %s
-),
 known AS MATERIALIZED (
     SELECT o.*, p.id IS NOT NULL AS is_there,
         num_nonnulls({", ".join(_WANTED)}) AS number, concat_ws(',', {", ".join(_WANTED)}) AS records
-    FROM oldest o LEFT JOIN profiles_profile p ON p.id = o.profile_id
+    FROM (
+        SELECT a.ctid AS place, a.id, {", ".join(f"a.{column}" for column in COLUMNS)} FROM integrations_arrival a
+        WHERE NOT (SELECT it_is FROM opposed) AND {_IN_LANE} ORDER BY {_BY_AGE} LIMIT %s
+    ) o LEFT JOIN profiles_profile p ON p.id = o.profile_id
 ),
 last AS MATERIALIZED (
     SELECT CASE WHEN sum(number) <= %s THEN max(id) ELSE (
         SELECT max(id) FROM (
             SELECT id, number, sum(number) OVER (ROWS UNBOUNDED PRECEDING) AS upto FROM known WHERE number > 0
         ) counted WHERE upto <= %s OR upto = number
-    ) END AS id FROM known
+    ) END AS id, min(number) = 0 AS somebody_has_none FROM known
 ),
 gone AS (
     DELETE FROM integrations_arrival WHERE ctid = ANY(ARRAY(SELECT place FROM known k WHERE {_TAKEN})) RETURNING 1
@@ -97,8 +104,7 @@ put AS (
 )
 SELECT (SELECT it_is FROM opposed), (SELECT id FROM made), count(*), extract(epoch FROM min(entered_at))::float8,
     string_agg(records, ','),
-    (SELECT array_agg(id) FROM known WHERE number = 0 AND is_there),
-    (SELECT array_agg(id) FROM known WHERE number = 0 AND NOT is_there),
+    {_without_record("is_there")}, {_without_record("NOT is_there")},
     (SELECT count(*) FROM gone), min(sync_id), max(sync_id)
 FROM known k WHERE {_TAKEN}
 """
