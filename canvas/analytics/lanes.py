@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Model
 
 from canvas.analytics.places import LARGEST
-from integrations.delivery.plans import by_index, of_lane, of_lane_backwards, values_of_lane
+from integrations.delivery.plans import by_index, of_lane, of_lane_backwards
 from integrations.models import AdAccount, Arrival, Audience, AudienceSync, Batch, Connection
 
 AT_ONCE = 100  # lanes that one statement asks
@@ -52,8 +52,7 @@ def latest(
         parts = [_LATEST.format(entered=entered, number=number) for number in range(len(some))]
         params: list[Any] = []
         for lane in some:
-            params += values_of_lane(lane.audience_id, lane.operation, below)
-            params += [lane.floor, sync.pk, *moments, limit]
+            params += [lane.audience_id, lane.operation, below, lane.floor, sync.pk, *moments, limit]
         found += Arrival.objects.raw(" UNION ALL ".join(parts), params)
     return found
 
@@ -116,10 +115,9 @@ _LANES = (
     f"{_used(Arrival)} SELECT used.id, asked.operation, COALESCE((SELECT a.id FROM {_ARRIVALS} a WHERE {_BELOW}"
     f" ORDER BY {_NEWEST_FIRST} LIMIT 1 OFFSET %s), 0){_EACH_LANE}"
 )
-_OF_ONE_LANE, _ITS_NEWEST_FIRST = of_lane_backwards("%s", "%s", "%s")
 _LATEST = (
-    f"SELECT * FROM (SELECT a.* FROM {_ARRIVALS} a WHERE {_OF_ONE_LANE} AND a.id >= %s AND a.sync_id = %s{{entered}}"
-    f" ORDER BY {_ITS_NEWEST_FIRST} LIMIT %s) lane_{{number}}"
+    f"SELECT * FROM (SELECT * FROM {_ARRIVALS} WHERE audience_id = %s AND operation = %s AND id < %s AND id >= %s"
+    " AND sync_id = %s{entered} ORDER BY id DESC LIMIT %s) lane_{number}"
 )
 _OLDEST = (
     f"SELECT * FROM {_ARRIVALS} WHERE id IN ({_used(Arrival)} SELECT"

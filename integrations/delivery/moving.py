@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from integrations.delivery.plans import of_lane, values_of_lane
+from integrations.delivery.plans import of_lane
 from integrations.models import Operation
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
 
@@ -63,9 +63,12 @@ def oldest(audience_id: int, operation: str, limit: int, *, unblocked: bool, fir
     `first` is the id to begin with. To be asked `by_index` (plans.py): the planner would rather scan all profiles.
     """
     in_lane, by_age = of_lane("%s", "%s", "%s")
-    params = values_of_lane(audience_id, operation, first)
+    params: list[int | str] = [audience_id, operation, first]
     blocked = ""
-    place = "a.ctid::text" if connection.vendor == "postgresql" else "''"
+    place = "''"
+    if connection.vendor == "postgresql":
+        params.append(operation)
+        place = "a.ctid::text"
     if unblocked:
         # OFFSET keeps PostgreSQL from joining: it takes open batches for few, and compares everybody with everybody.
         fence = "OFFSET 0" if connection.vendor == "postgresql" else ""

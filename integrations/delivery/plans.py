@@ -67,11 +67,6 @@ def of_lane(audience: str, operation: str, first: str) -> tuple[str, str]:
     return f"a.audience_id = {audience} AND a.operation = {operation} AND a.id >= {first}", "a.id"
 
 
-def values_of_lane(audience_id: int, operation: str, place: int) -> list[int | str]:
-    """Return the values for what `of_lane` and `of_lane_backwards` say about three `%s`."""
-    return [audience_id, operation, place, *([operation] if connection.vendor == "postgresql" else [])]
-
-
 def of_lane_backwards(audience: str, operation: str, below: str) -> tuple[str, str]:
     """Return the same for those with an id below `below`, newest first."""
     if connection.vendor == "postgresql":

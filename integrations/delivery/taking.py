@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from integrations.delivery.limits import Limits
 from integrations.delivery.moving import COLUMNS, any_of, opposite
-from integrations.delivery.plans import of_lane, values_of_lane
+from integrations.delivery.plans import of_lane
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
 from pinsync.sql import prepared
 
@@ -39,9 +39,9 @@ def take(audience_id: int, operation: str, limits: Limits, *, first: int = 0) ->
     decides there. To be asked `by_index` (plans.py), by one who holds the lane.
     """
     other = opposite(operation)
-    lane = values_of_lane(audience_id, operation, first)
+    lane: list[int | str] = [audience_id, operation, first, operation, limits.users]
     with prepared() as cursor:
-        cursor.execute(_TAKE, [audience_id, other, *lane, limits.users, limits.records, limits.records])
+        cursor.execute(_TAKE, [audience_id, other, *lane, limits.records, limits.records])
         is_opposed, batch_id, users, entered, records, unusable, deleted, gone, first_sync, last_sync = (
             cursor.fetchone()
         )

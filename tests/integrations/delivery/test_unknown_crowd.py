@@ -13,14 +13,15 @@ from django.db import connection
 from django.utils import timezone
 
 from canvas.analytics import lanes as of_pages
-from canvas.analytics.places import LARGEST
+from canvas.analytics import streams
+from canvas.analytics.places import LARGEST, Place
 from integrations.backlog import oldest_by_connection
 from integrations.delivery import claiming, giving_up, moving, retrying, sending
 from integrations.delivery.lanes import Lookout, due_lanes
 from integrations.delivery.limits import limits_of
 from integrations.delivery.plans import by_index
 from integrations.models import AudienceSync
-from tests.helpers import figures, later, let_in, people, sync_to
+from tests.helpers import audience_named, figures, later, let_in, people, sync_to
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),  # what other tests took back would still be walked over
@@ -31,8 +32,6 @@ FEW_PAGES = 40
 NAMES = ("integrations_arrival", "integrations_delivery", "integrations_batch", "profiles_profile")
 TABLES = re.compile("|".join(NAMES))
 OIDS = "ARRAY[" + ", ".join(f"'{name}'::regclass" for name in NAMES) + "]"
-
-
 NOTHING = "reltuples = -1, relpages = 0"
 HARDLY_ANYBODY = "reltuples = 10, relpages = pg_relation_size(oid) / 8192"  # vacuumed when its queue was empty
 
@@ -50,24 +49,40 @@ def crowd(request, workspace, audience, sandbox, nobody_analyzes) -> AudienceSyn
         cursor.execute(
             "INSERT INTO integrations_arrival (sync_id, profile_id, audience_id, operation, match_fields, entered_at)"
             " SELECT sync_id, -number, audience_id, operation, match_fields, entered_at FROM integrations_arrival"
-            " CROSS JOIN generate_series(1, %s) AS number WHERE id = (SELECT min(id) FROM integrations_arrival)",
-            [WAITING],
+            " CROSS JOIN generate_series(1, %s) AS number"
+            " WHERE id = (SELECT min(id) FROM integrations_arrival WHERE sync_id = %s)",
+            [WAITING, sync.pk],
         )
-        cursor.execute("UPDATE integrations_synctotals SET entered = %s, pending = %s", [WAITING + 3] * 2)
+        cursor.execute(
+            "UPDATE integrations_synctotals SET entered = %s, pending = %s WHERE sync_id = %s",
+            [WAITING + 3, WAITING + 3, sync.pk],
+        )
         cursor.execute(f"DELETE FROM pg_statistic WHERE starelid = ANY({OIDS})")
         cursor.execute(f"UPDATE pg_class SET {believed} WHERE oid = ANY({OIDS})")
+    return sync
+
+
+# Where hardly anybody is believed to wait, the users of a step are looked for by id until the next vacuum (tidying.py).
+never_analyzed = pytest.mark.parametrize("crowd", [("add", NOTHING), ("remove", NOTHING)], indirect=True)
+
+
+@pytest.fixture
+def few(workspace, ad_account, sandbox) -> AudienceSync:
+    """A sync whose three users wait for another audience, and came before the crowd."""
+    sync = sync_to(audience_named("Few", ad_account, sandbox.world))
+    let_in(sync, people(workspace, 3, name="early"))
     return sync
 
 
 @pytest.fixture
 def nobody_analyzes() -> Iterator[None]:
     """Keep PostgreSQL's own daemon from the tables, which comes when it likes."""
-    _set_all("SET (autovacuum_enabled = off)")
+    _alter_each("SET (autovacuum_enabled = off)")
     yield
-    _set_all("RESET (autovacuum_enabled)")
+    _alter_each("RESET (autovacuum_enabled)")
 
 
-def _set_all(change: str) -> None:
+def _alter_each(change: str) -> None:
     with connection.cursor() as cursor:
         for table in NAMES:
             cursor.execute(f"ALTER TABLE {table} {change}")
@@ -138,13 +153,23 @@ def test_claiming_and_settling(crowd):
     assert figures(crowd)["synced"] == 3  # the crowd's profiles are not there
 
 
-def test_the_page_of_a_step(crowd):
+@never_analyzed
+def test_the_page_of_a_step(crowd, monkeypatch):
+    monkeypatch.setattr(streams, "WINDOW", 500)
     asked = of_pages.lanes(crowd, below=LARGEST, window=500)
     assert [lane.operation for lane in asked if lane.floor] == [crowd.operation]
     assert read(lambda: of_pages.lanes(crowd, below=LARGEST, window=500)) == []
     assert read(lambda: of_pages.oldest(crowd, window=500)) == []
-    assert read(lambda: of_pages.latest(crowd, asked, below=LARGEST, limit=50)) == []
+    assert read(lambda: streams.arrivals(crowd, Place("a"), 50)) == []
     assert read(lambda: of_pages.fed_audiences(crowd, window=500)) == []
+
+
+@never_analyzed
+def test_the_page_of_a_step_beside_a_crowd(few, crowd, monkeypatch):
+    monkeypatch.setattr(streams, "WINDOW", 20)  # so many of each lane are read, whoever they are
+    seen = []
+    assert read(lambda: seen.append(streams.arrivals(few, Place("a"), 50))) == []
+    assert seen[0].cut  # as far as the crowd's lane was read: the few are found by going on
 
 
 def test_counting_who_would_be_retried(workspace, audience, sandbox):
