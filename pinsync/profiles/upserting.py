@@ -12,9 +12,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psycopg
 from django.db import connection
 
 from pinsync.profiles.matching import RECORD_COLUMNS, MatchField
@@ -22,6 +21,9 @@ from pinsync.profiles.models import Import, Profile, RecordChange
 from pinsync.profiles.rows import Row
 from pinsync.sql import joined_by_lookup
 from pinsync.workspaces.models import Workspace
+
+if TYPE_CHECKING:
+    import psycopg
 
 _TABLE = Profile._meta.db_table
 _NEW_COLUMNS = (
