@@ -23,14 +23,15 @@ def _nothing_slow_on_purpose() -> Iterator[None]:
     """Do without what is made to be slow, or to be done once in the life of a process, and is done in every test here.
 
     A password's hash takes half a second. Every test's first request makes the middleware anew, and WhiteNoise would
-    open every static file; like this it looks for the one that is asked for. Garbage is looked for less often.
-    Processes of their own, as in tests that start some, have none of this.
+    open every static file; like this it looks for the one that is asked for. Garbage is looked for less often, and not
+    among what was imported. Processes of their own, as in tests that start some, have none of this but the last.
     """
     with override_settings(
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         WHITENOISE_AUTOREFRESH=True,
     ):
         gc.set_threshold(*SELDOM)
+        gc.freeze()
         yield
 
 

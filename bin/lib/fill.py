@@ -14,9 +14,12 @@ import django
 from django.core.management import CommandError, call_command
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
-django.setup()
+from pinsync.starting import loading
 
-from integrations.models import Heartbeat  # noqa: E402  models need the set-up
+with loading():
+    django.setup()
+
+from integrations.models import Heartbeat
 
 
 def main() -> None:

@@ -19,13 +19,12 @@ print(json.dumps({"kept": gc.get_freeze_count(), "looks": gc.isenabled(), "psyco
 
 
 @pytest.fixture
-def _unfrozen():
+def _enabled():
     yield
-    gc.unfreeze()
     gc.enable()
 
 
-@pytest.mark.usefixtures("_unfrozen")
+@pytest.mark.usefixtures("_enabled")
 def test_what_is_loaded_is_not_looked_through_again():
     before = gc.get_freeze_count()
     with loading():
@@ -36,7 +35,7 @@ def test_what_is_loaded_is_not_looked_through_again():
     assert not any(found is loaded for found in gc.get_objects())
 
 
-@pytest.mark.usefixtures("_unfrozen")
+@pytest.mark.usefixtures("_enabled")
 def test_garbage_is_looked_for_also_after_a_start_that_failed():
     with pytest.raises(OSError), loading():
         raise OSError
