@@ -1,4 +1,7 @@
-"""CPU seconds and peak memory of the processes of a run, read from /proc all the time: what ended is not forgotten."""
+"""CPU seconds and peak memory of the processes of a run, read from /proc all the time: what ended is not forgotten.
+
+And what the machine gave: a virtual one may promise two cores and lend them to others.
+"""
 
 import os
 import threading
@@ -10,6 +13,7 @@ from integrations.benchmarks.processes import children, family
 
 LOOK_EVERY = 0.5
 TICKS = os.sysconf("SC_CLK_TCK")
+IDLE, WAITING, STOLEN, GUESTS = 3, 4, 7, 8  # places in the line of /proc/stat for all cores, as proc(5) tells
 
 
 def cpu_seconds(pid: int) -> float | None:
@@ -19,6 +23,12 @@ def cpu_seconds(pid: int) -> float | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def of_all_cores(stat: str) -> tuple[int, int, int]:
+    """Return all ticks since the machine started, those without work, and those that the host gave to others."""
+    ticks = [int(field) for field in stat.splitlines()[0].split()[1:]]
+    return sum(ticks[:GUESTS]), ticks[IDLE] + ticks[WAITING], ticks[STOLEN]  # guests are in the user's ticks already
 
 
 def peak_mb(pid: int) -> float | None:
@@ -59,6 +69,7 @@ class Meter:
         self.cpu: dict[tuple[str, int], float] = {}
         self.before: dict[tuple[str, int], float] = {}
         self.peak: dict[str, float] = defaultdict(float)
+        self.cores: list[tuple[int, int, int]] = []  # at the start, and last
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meter", daemon=True)
 
@@ -81,6 +92,12 @@ class Meter:
             total[key[0]] += seconds - self.before.get(key, 0.0)
         return {role: round(seconds, 2) for role, seconds in total.items()}
 
+    def machine(self) -> dict[str, float]:
+        """Return the number of cores, and which share of their time since `start` was idle, and was stolen."""
+        total, idle, stolen = (last - first for first, last in zip(*self.cores, strict=True))
+        shares = {"idle_share": idle / max(total, 1), "stolen_share": stolen / max(total, 1)}
+        return {"cores": os.cpu_count() or 1} | {name: round(share, 3) for name, share in shares.items()}
+
     def peaks(self) -> dict[str, float]:
         """Return the peak memory, in MB, of the largest process of each role."""
         return {role: round(size, 1) for role, size in self.peak.items()}
@@ -90,6 +107,7 @@ class Meter:
             self._look()
 
     def _look(self) -> None:
+        self.cores = [*self.cores[:1], of_all_cores(Path("/proc/stat").read_text())]
         for role, pids in (item for find in self.roles for item in find().items()):
             for pid in pids:
                 seconds, size = cpu_seconds(pid), peak_mb(pid)

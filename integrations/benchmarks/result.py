@@ -100,6 +100,7 @@ def figures(stage: Stage, began: float) -> dict[str, Any]:
         **{name: number or 0 for name, number in totals.items()},
         "entry_to_accepted_seconds": percentiles(sorted(pair for listed in both.values() for pair in listed)),
         **{f"entry_to_accepted_seconds_{operation}": percentiles(listed) for operation, listed in both.items()},
+        "machine": stage.meter.machine(),
         "cpu_seconds": cpu,
         "cpu_seconds_per_million_users": {
             role: round(seconds * 1_000_000 / accepted, 1) for role, seconds in cpu.items() if accepted

@@ -34,6 +34,8 @@ def test_what_is_measured_adds_up_and_nothing_is_left(tmp_path):
     found = run(tmp_path, "bench_delivery", "--users", "12000", "--pinterest-users", "2", "--latency", "0", seconds=150)
     assert (found["entered"], found["synced"], found["pending"]) == (24_000, 24_000, 0)
     assert found["processes_left"] == []
+    assert found["machine"]["cores"] == os.cpu_count()
+    assert 0 <= found["machine"]["idle_share"] + found["machine"]["stolen_share"] < 1
     assert len(found["each_pinterest_user"]) == 2
     for person, of_person in found["each_pinterest_user"].items():
         assert of_person["users"] == 12_000

@@ -1,8 +1,10 @@
 """The parts of the instruments that need no process: plans, the model, the pace, percentiles, and the walls around."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -11,9 +13,12 @@ from integrations.benchmarks import ground, pace, result
 from integrations.benchmarks.chaos import plan
 from integrations.benchmarks.chaos.model import Asked, Model
 from integrations.benchmarks.chaos.watching import wrong_figures
+from integrations.benchmarks.meter import Meter
 from integrations.benchmarks.processes import MANAGE
 from integrations.models import Arrival, AudienceSync, SyncTotals
 from pinsync.workspaces.models import Workspace
+
+linux = pytest.mark.skipif(not Path("/proc/stat").exists(), reason="The meter reads Linux's /proc.")
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -137,3 +142,16 @@ def test_nonsense_is_refused(command, sentence):
     done = subprocess.run([sys.executable, *MANAGE[1:], *command], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert sentence in done.stderr
+
+
+@linux
+def test_a_figure_says_how_much_of_the_machine_it_had(monkeypatch):
+    """The host may have lent it to others, which no process of ours can see in its own time."""
+    meter = Meter([])
+    with monkeypatch.context() as now:
+        now.setattr(Path, "read_text", lambda _: "cpu 100 0 50 800 40 0 0 10 60 0")
+        meter.start()
+        now.setattr(Path, "read_text", lambda _: "cpu 160 0 80 900 60 0 0 90 110 0")
+        meter.stop()
+    # 1000 ticks at first and 1290 at the end: 120 of 290 without work, 80 stolen; guests run in the user's ticks.
+    assert meter.machine() == {"cores": os.cpu_count(), "idle_share": 0.414, "stolen_share": 0.276}
