@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -21,9 +21,6 @@ from pinsync.profiles.models import Import, Profile, RecordChange
 from pinsync.profiles.rows import Row
 from pinsync.sql import joined_by_lookup
 from pinsync.workspaces.models import Workspace
-
-if TYPE_CHECKING:
-    import psycopg
 
 _TABLE = Profile._meta.db_table
 _NEW_COLUMNS = (
@@ -216,7 +213,6 @@ def _copy(cursor: Any, statement: str, values: list[tuple[Any, ...]]) -> None:
 
     What goes wrong is raised as Django's errors: a database that went away is not a row that it refused.
     """
-    raw: psycopg.Cursor[Any] = cursor.cursor
-    with connection.wrap_database_errors, raw.copy(statement) as copy:
+    with connection.wrap_database_errors, cursor.cursor.copy(statement) as copy:
         for row in values:
             copy.write_row(row)
